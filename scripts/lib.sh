@@ -1,0 +1,127 @@
+# shellcheck shell=sh
+# What every step on a host shares: speaking, failing, locking, the staging area and atomic replacement of files.
+# Does not own any step's decisions: those are in the script of that name beside this file.
+#
+#   staged/PART/{index,files/...}  what the stack wants; written by the stage commands, side by side on all hosts
+#   applied/PART                   the revision of PART that the running units were last started and found well with
+#   applied/PART.index             the files that revision installed, so that a later one can remove what it drops
+
+EVENKEEL_STATE=${EVENKEEL_STATE:-/var/lib/evenkeel}
+EVENKEEL_ROOT=${EVENKEEL_ROOT:-}
+EVENKEEL_HOST=${EVENKEEL_HOST:-$(uname -n)}
+
+say() {
+    printf 'evenkeel: %s: %s\n' "$EVENKEEL_HOST" "$*" >&2
+}
+
+# fail STEP CAUSE REMEDY
+fail() {
+    printf 'evenkeel: %s: %s: %s; %s\n' "$EVENKEEL_HOST" "$1" "$2" "$3" >&2
+    exit 1
+}
+
+# One step at a time on a host: a step whose engine was killed runs on, and the next one waits for it here.
+lock() {
+    exec 9>"${EVENKEEL_LOCK:-/run/lock/evenkeel.lock}"
+    flock -n 9 || {
+        say "waiting for an earlier step that still runs on this host"
+        flock -w 600 9 || fail lock "an earlier step has held this host for 10 minutes" "look for it with 'fuser -v /run/lock/evenkeel.lock', end it, and run up again"
+    }
+}
+
+# await SECONDS COMMAND...: until COMMAND succeeds; fails when the time is over.
+await() {
+    await_until=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        [ "$(date +%s)" -lt "$await_until" ] || return 1
+        sleep 0.2
+    done
+}
+
+# replace MODE OWNER PATH newline|bare: standard input becomes the file, in one rename; byte for byte, but for "bare",
+# which drops the newline that a heredoc ends with.
+# The temporary name starts with a dot: the kubelet passes over such names in its manifest folder.
+replace() {
+    replace_path=$EVENKEEL_ROOT$3
+    replace_new=${replace_path%/*}/.${replace_path##*/}.evenkeel
+    (umask 022 && mkdir -p "${replace_path%/*}")
+    if [ "$4" = bare ]; then printf '%s' "$(cat)" >"$replace_new"; else cat >"$replace_new"; fi
+    chown "$2" "$replace_new"
+    chmod "$1" "$replace_new"
+    mv -f "$replace_new" "$replace_path"
+}
+
+stage_begin() {
+    rm -rf "$EVENKEEL_STATE/staged/.$1"
+    mkdir -p "$EVENKEEL_STATE/staged/.$1/files" "$EVENKEEL_STATE/applied"
+    : >"$EVENKEEL_STATE/staged/.$1/index"
+}
+
+# put PART MODE OWNER PATH newline|bare: standard input is the file's text.
+put() {
+    put_path=$EVENKEEL_STATE/staged/.$1/files$4
+    mkdir -p "${put_path%/*}"
+    if [ "$5" = bare ]; then printf '%s' "$(cat)" >"$put_path"; else cat >"$put_path"; fi
+    printf '%s %s %s\n' "$2" "$3" "$4" >>"$EVENKEEL_STATE/staged/.$1/index"
+}
+
+stage_end() {
+    rm -rf "$EVENKEEL_STATE/staged/$1"
+    mv "$EVENKEEL_STATE/staged/.$1" "$EVENKEEL_STATE/staged/$1"
+}
+
+# revision_of PART...: one digest over the staged files of these parts, with their modes and owners.
+revision_of() {
+    for revision_part in "$@"; do
+        [ -d "$EVENKEEL_STATE/staged/$revision_part" ] || fail activate "part $revision_part is not staged on this host" "run up again: it stages what is missing"
+        (cd "$EVENKEEL_STATE/staged/$revision_part" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)
+    done | sha256sum | cut -c 1-16
+}
+
+# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with.
+pending() {
+    pending_unit=$1
+    shift
+    [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" != "$(revision_of "$@")" ]
+}
+
+# applied UNIT PART...: records that UNIT runs, and is well, with what is staged.
+applied() {
+    applied_unit=$1
+    shift
+    revision_of "$@" >"$EVENKEEL_STATE/applied/.$applied_unit"
+    mv -f "$EVENKEEL_STATE/applied/.$applied_unit" "$EVENKEEL_STATE/applied/$applied_unit"
+}
+
+# install_part PART: moves staged files that differ from the live ones into place and removes those no longer wanted.
+# Prints the path of each file that it changed.
+install_part() {
+    install_from=$EVENKEEL_STATE/staged/$1
+    [ -d "$install_from" ] || fail activate "part $1 is not staged on this host" "run up again: it stages what is missing"
+    while read -r install_mode install_owner install_path; do
+        if ! cmp -s "$install_from/files$install_path" "$EVENKEEL_ROOT$install_path"; then
+            printf '%s\n' "$install_path"
+            replace "$install_mode" "$install_owner" "$install_path" newline <"$install_from/files$install_path"
+        else
+            chown "$install_owner" "$EVENKEEL_ROOT$install_path"
+            chmod "$install_mode" "$EVENKEEL_ROOT$install_path"
+        fi
+    done <"$install_from/index"
+    remove_dropped "$1"
+}
+
+# remove_dropped PART: files that the part's last revision installed and this one doesn't name.
+remove_dropped() {
+    dropped_index=$EVENKEEL_STATE/applied/$1.index
+    if [ -f "$dropped_index" ]; then
+        cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$1/index" | LC_ALL=C sort >"$dropped_index.wanted"
+        cut -d ' ' -f 3- "$dropped_index" | LC_ALL=C sort | LC_ALL=C comm -13 "$dropped_index.wanted" - | while read -r dropped_path; do
+            rm -f "$EVENKEEL_ROOT$dropped_path"
+            printf '%s\n' "$dropped_path"
+        done
+        rm -f "$dropped_index.wanted"
+    fi
+    cp "$EVENKEEL_STATE/staged/$1/index" "$dropped_index.new"
+    mv -f "$dropped_index.new" "$dropped_index"
+}
