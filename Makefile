@@ -1,0 +1,32 @@
+# The commands that stay the same for good. Everything but PYTHON comes from the virtual environment.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: venv up down status check test bench
+
+venv:
+	@$(PYTHON) -m lab.venv
+
+up: venv
+	@$(PY) -m lab up
+
+down: venv
+	@$(PY) -m lab down
+
+status: venv
+	@$(PY) -m lab status
+
+# Lint, types and unit tests: no host needed.
+check: venv
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+	shellcheck $$(git ls-files '*.sh' .ci/run)
+	$(PY) -m pytest -m "not lab"
+
+# Everything CI runs.
+test: check up
+	$(PY) -m pytest -m lab
+
+bench: up
+	$(PY) -m bench
