@@ -1,0 +1,59 @@
+"""Puts the plugin servers and the language host where the engine looks for them.
+
+Owns: the plugin table, and the executables in a PULUMI_HOME and in a folder of programs. Does not own: what they run.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab import toolchain
+
+CLONE = Path(__file__).resolve().parents[2]
+PLUGINS = {"command": "1.2.1", "kubernetes": "4.32.0", "random": "4.21.1", "tls": "5.5.1"}
+"""Served packages; their versions are those of the Python SDKs in requirements.txt, whose types they serve."""
+SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
+
+
+def install(home: Path, bin_dir: Path, python: Path) -> None:
+    """Writes every plugin into ``home`` (a PULUMI_HOME) and ``pulumi`` with its language host into ``bin_dir``."""
+    for name, version in PLUGINS.items():
+        folder = home / "plugins" / f"resource-{name}-v{version}"
+        _write_program(folder / f"pulumi-resource-{name}", python, f"lab.plugins.{name}")
+    _write_program(bin_dir / "pulumi-language-python", python, "lab.language")
+    _place(_language_exec(), bin_dir / "pulumi-language-python-exec")
+    # The engine looks for its language host beside its own executable, links resolved: a symlink would not do.
+    _place(toolchain.binary("pulumi", "pulumi"), bin_dir / "pulumi")
+
+
+def _write_program(path: Path, python: Path, module: str) -> None:
+    """A shell line rather than a shebang: those are limited in length and take no blanks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = f"PYTHONPATH={shlex.quote(str(CLONE))} exec {shlex.quote(str(python))} -P -m {module}"
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(f'#!/bin/sh\n{command} "$@"\n')
+    fresh.chmod(0o755)
+    fresh.replace(path)
+
+
+def _place(source: Path, target: Path) -> None:
+    """A hard link where the file system allows it, else a copy; a running program is replaced, not written over."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        os.link(source, fresh)
+    except OSError:
+        shutil.copy2(source, fresh)
+    fresh.replace(target)
+
+
+def _language_exec() -> Path:
+    """The SDK's own program runner, from the Go module whose version the toolchain pins."""
+    command = ["go", "mod", "download", "-json", SDK_MODULE]
+    folder = toolchain.FOLDER / "pulumi"
+    environment = os.environ | {"GOTOOLCHAIN": "local"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return Path(json.loads(done.stdout)["Dir"]) / "python" / "cmd" / "pulumi-language-python-exec"
