@@ -94,20 +94,27 @@ applied() {
     mv -f "$EVENKEEL_STATE/applied/.$applied_unit" "$EVENKEEL_STATE/applied/$applied_unit"
 }
 
+# fill PATH: what a staged file's text becomes on this host. A step that has something to fill in defines its own.
+fill() {
+    cat
+}
+
 # install_part PART: moves staged files that differ from the live ones into place and removes those no longer wanted.
 # Prints the path of each file that it changed.
 install_part() {
     install_from=$EVENKEEL_STATE/staged/$1
     [ -d "$install_from" ] || fail activate "part $1 is not staged on this host" "run up again: it stages what is missing"
     while read -r install_mode install_owner install_path; do
-        if ! cmp -s "$install_from/files$install_path" "$EVENKEEL_ROOT$install_path"; then
-            printf '%s\n' "$install_path"
-            replace "$install_mode" "$install_owner" "$install_path" newline <"$install_from/files$install_path"
-        else
+        fill "$install_path" <"$install_from/files$install_path" >"$EVENKEEL_STATE/applied/.text"
+        if cmp -s "$EVENKEEL_STATE/applied/.text" "$EVENKEEL_ROOT$install_path"; then
             chown "$install_owner" "$EVENKEEL_ROOT$install_path"
             chmod "$install_mode" "$EVENKEEL_ROOT$install_path"
+        else
+            replace "$install_mode" "$install_owner" "$install_path" newline <"$EVENKEEL_STATE/applied/.text"
+            printf '%s\n' "$install_path"
         fi
     done <"$install_from/index"
+    rm -f "$EVENKEEL_STATE/applied/.text"
     remove_dropped "$1"
 }
 

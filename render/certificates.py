@@ -1,0 +1,98 @@
+"""The table of all certificates of a stack's control plane: name, authority, subject, usages and names.
+
+Owns what a certificate says (kubeadm's ``certlist.go`` is the source). Does not own keys, validity or where the files
+go: those are ``components.pki`` and the components that place them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from render import network
+from settings import Host, Stack
+
+Authority = Literal["ca", "front-proxy-ca", "etcd-ca"]
+AUTHORITIES: dict[Authority, str] = {
+    "ca": "kubernetes",
+    "front-proxy-ca": "front-proxy-ca",
+    "etcd-ca": "etcd-ca",
+}
+CLIENT = ("digital_signature", "key_encipherment", "client_auth")
+SERVER = ("digital_signature", "key_encipherment", "server_auth")
+BOTH = ("digital_signature", "key_encipherment", "server_auth", "client_auth")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One row: ``host`` is the only host that holds it, or None where all masters (or the operator) share it."""
+
+    name: str
+    authority: Authority
+    common_name: str
+    usages: tuple[str, ...]
+    organization: str | None = None
+    dns_names: tuple[str, ...] = ()
+    ip_addresses: tuple[str, ...] = ()
+    host: str | None = None
+
+
+def table(stack: Stack) -> list[Certificate]:
+    """Every leaf certificate of the stack, in a fixed order."""
+    masters = stack.masters().values()
+    nodes = [*masters, *(node for node in stack.workers().values() if node.name not in stack.masters())]
+    rows = [*_shared()]
+    for master in masters:
+        rows += [_apiserver(stack, master), _etcd(master, "server"), _etcd(master, "peer")]
+    rows += [_kubelet(node) for node in nodes]
+    return rows
+
+
+def _shared() -> list[Certificate]:
+    return [
+        Certificate("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", CLIENT),
+        Certificate("front-proxy-client", "front-proxy-ca", "front-proxy-client", CLIENT),
+        Certificate("apiserver-etcd-client", "etcd-ca", "kube-apiserver-etcd-client", CLIENT),
+        Certificate("etcd-healthcheck-client", "etcd-ca", "kube-etcd-healthcheck-client", CLIENT),
+        Certificate("controller-manager", "ca", "system:kube-controller-manager", CLIENT),
+        Certificate("scheduler", "ca", "system:kube-scheduler", CLIENT),
+        Certificate("csr-approver", "ca", "evenkeel:csr-approver", CLIENT),
+        Certificate("admin", "ca", "kubernetes-admin", CLIENT, "kubeadm:cluster-admins"),
+        Certificate("break-glass", "ca", "kubernetes-super-admin", CLIENT, "system:masters"),
+    ]
+
+
+def _apiserver(stack: Stack, master: Host) -> Certificate:
+    service = "kubernetes.default.svc"
+    dns = [master.name, "kubernetes", "kubernetes.default", service, f"{service}.{stack.cluster.domain}"]
+    balancer = stack.load_balancer
+    endpoints = [balancer.address, *([balancer.vip.address] if balancer.vip else []), *balancer.extra_sans]
+    endpoints += [host.address for host in stack.load_balancers().values()] + stack.cluster.api_server.extra_sans
+    ips = [network.service_ip(stack, 1), master.address]
+    ips += [str(name) for name in endpoints if network.is_ip(str(name))]
+    dns += [str(name) for name in endpoints if not network.is_ip(str(name))]
+    return Certificate(
+        f"apiserver-{master.name}",
+        "ca",
+        "kube-apiserver",
+        SERVER,
+        dns_names=tuple(dict.fromkeys(dns)),
+        ip_addresses=tuple(dict.fromkeys(ips)),
+        host=master.name,
+    )
+
+
+def _etcd(master: Host, side: Literal["server", "peer"]) -> Certificate:
+    return Certificate(
+        f"etcd-{side}-{master.name}",
+        "etcd-ca",
+        master.name,
+        BOTH,
+        dns_names=(master.name, "localhost"),
+        ip_addresses=(master.address, "127.0.0.1", "::1"),
+        host=master.name,
+    )
+
+
+def _kubelet(node: Host) -> Certificate:
+    return Certificate(
+        f"kubelet-{node.name}", "ca", f"system:node:{node.name}", CLIENT, "system:nodes", host=node.name
+    )

@@ -1,0 +1,97 @@
+"""The kubelet of one node: its configuration, unit and kubeconfig. Does not own its certificates' contents."""
+
+from typing import Any
+
+import yaml
+
+from render import network
+from render.files import File
+from render.kubeconfig import rotating_kubeconfig
+from render.static_pods import API_PORT, MANIFESTS, PKI
+from settings import Host, Stack
+
+CONFIG = "/var/lib/kubelet/config.yaml"
+KUBECONFIG = "/etc/kubernetes/kubelet.conf"
+CLIENT_PAIR = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+FIRST_CLIENT_PAIR = "/etc/kubernetes/pki/kubelet-client.pem"
+CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+
+UNIT = """\
+[Unit]
+Description=kubelet: runs the pods of this node
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target containerd.service
+After=network-online.target containerd.service
+
+[Service]
+# Users' own flags go where kubeadm's users keep theirs.
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=/usr/local/bin/kubelet --config={config} --kubeconfig={kubeconfig} --hostname-override={name} \
+--node-ip={address} $KUBELET_EXTRA_ARGS
+Restart=always
+RestartSec=2
+StartLimitIntervalSec=0
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def files(stack: Stack, host: Host) -> list[File]:
+    """The plain files of the part ``kubelet``."""
+    return [
+        File(CONFIG, yaml.safe_dump(configuration(stack, host), sort_keys=False)),
+        File("/etc/systemd/system/kubelet.service", _unit(host)),
+        File(
+            KUBECONFIG,
+            rotating_kubeconfig(
+                stack.cluster.name, api_server(stack, host), f"{PKI}/ca.crt", f"system:node:{host.name}", CLIENT_PAIR
+            ),
+            mode="0600",
+        ),
+    ]
+
+
+def api_server(stack: Stack, host: Host) -> str:
+    """A master's kubelet asks its own apiserver, so that it never meets an older one; a worker's the load balancer."""
+    return f"https://{host.address}:{API_PORT}" if "master" in host.roles else network.api_endpoint(stack)
+
+
+def configuration(stack: Stack, host: Host) -> dict[str, Any]:
+    """The KubeletConfiguration, with the stack's and then the host's own settings laid over it."""
+    base: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{PKI}/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "systemd",
+        "clusterDNS": [network.service_ip(stack, network.DNS_SERVICE_INDEX)],
+        "clusterDomain": stack.cluster.domain,
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "healthzBindAddress": "127.0.0.1",
+        "healthzPort": 10248,
+        "rotateCertificates": True,
+        "serverTLSBootstrap": True,
+    }
+    if "master" in host.roles:
+        base["staticPodPath"] = MANIFESTS
+        if "worker" not in host.roles:
+            base["registerWithTaints"] = [CONTROL_PLANE_TAINT]
+    return overlay(overlay(base, stack.cluster.kubelet.config), host.kubelet.config)
+
+
+def overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``over`` laid over it: objects merge key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = overlay(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _unit(host: Host) -> str:
+    return UNIT.format(config=CONFIG, kubeconfig=KUBECONFIG, name=host.name, address=host.address)
