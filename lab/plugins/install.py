@@ -23,16 +23,18 @@ def install(home: Path, bin_dir: Path, python: Path) -> None:
     for name, version in PLUGINS.items():
         folder = home / "plugins" / f"resource-{name}-v{version}"
         _write_program(folder / f"pulumi-resource-{name}", python, f"lab.plugins.{name}")
-    _write_program(bin_dir / "pulumi-language-python", python, "lab.language")
-    _place(_language_exec(), bin_dir / "pulumi-language-python-exec")
+    runner = bin_dir / "pulumi-language-python-exec"
+    _write_program(bin_dir / "pulumi-language-python", python, "lab.language", str(runner))
+    _place(_language_exec(), runner)
     # The engine looks for its language host beside its own executable, links resolved: a symlink would not do.
     _place(toolchain.binary("pulumi", "pulumi"), bin_dir / "pulumi")
 
 
-def _write_program(path: Path, python: Path, module: str) -> None:
-    """A shell line rather than a shebang: those are limited in length and take no blanks."""
+def _write_program(path: Path, python: Path, module: str, *arguments: str) -> None:
+    """Shell, as a shebang is limited in length; no PYTHONPATH, which the user's program would inherit."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    command = f"PYTHONPATH={shlex.quote(str(CLONE))} exec {shlex.quote(str(python))} -P -m {module}"
+    start = f"import runpy, sys; sys.path.insert(0, {str(CLONE)!r}); runpy.run_module({module!r}, run_name='__main__')"
+    command = shlex.join(["exec", str(python), "-P", "-c", start, *arguments])
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(f'#!/bin/sh\n{command} "$@"\n')
     fresh.chmod(0o755)
