@@ -10,13 +10,16 @@ EVENKEEL_STATE=${EVENKEEL_STATE:-/var/lib/evenkeel}
 EVENKEEL_ROOT=${EVENKEEL_ROOT:-}
 EVENKEEL_HOST=${EVENKEEL_HOST:-$(uname -n)}
 
+# A step goes on to its end when the engine that started it is killed: nobody listens any more, and that is no error.
+trap '' PIPE HUP
+
 say() {
-    printf 'evenkeel: %s: %s\n' "$EVENKEEL_HOST" "$*" >&2
+    printf 'evenkeel: %s: %s\n' "$EVENKEEL_HOST" "$*" >&2 || :
 }
 
 # fail STEP CAUSE REMEDY
 fail() {
-    printf 'evenkeel: %s: %s: %s; %s\n' "$EVENKEEL_HOST" "$1" "$2" "$3" >&2
+    printf 'evenkeel: %s: %s: %s; %s\n' "$EVENKEEL_HOST" "$1" "$2" "$3" >&2 || :
     exit 1
 }
 

@@ -1,0 +1,136 @@
+#!/bin/sh
+# shellcheck disable=SC2086 # lists of parts are words
+# Makes a master run what is staged for it, in an order that costs no request and no write, and waits until it is well.
+# Usage: activate-master.sh first|roll, with the variables of etcd.sh and kubelet.sh, and
+#   LOAD_BALANCERS    one "address:port" of a status page a word
+#   MASTERS           how many masters the stack has
+# first: at the end of staging. Acts only on a host that holds a founding ticket and runs nothing yet.
+# roll:  when the chain of hosts has come to this one.
+set -eu
+umask 077
+here=/usr/local/lib/evenkeel
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+# shellcheck source=scripts/static-pods.sh
+. "$here/static-pods.sh"
+# shellcheck source=scripts/etcd.sh
+. "$here/etcd.sh"
+# shellcheck source=scripts/activate-runtime.sh
+. "$here/activate-runtime.sh"
+# shellcheck source=scripts/kubelet.sh
+. "$here/kubelet.sh"
+
+ETCD_PARTS="etcd etcd.secret"
+APISERVER_PARTS="apiserver apiserver.secret pki.secret ca"
+CONTROLLER_MANAGER_PARTS="controller-manager controller-manager.secret pki.secret ca"
+SCHEDULER_PARTS="scheduler scheduler.secret"
+APPROVER_PARTS="csr-approver csr-approver.secret"
+
+ready() {
+    answers "https://$ADDRESS:6443/readyz" "$KUBERNETES_CA"
+}
+
+# Every load balancer that answers sends new connections here.
+admitted() {
+    for admitted_page in $LOAD_BALANCERS; do
+        admitted_list=$(curl -fs --max-time 2 "http://$admitted_page/upstreams/apiserver") || continue
+        printf '%s\n' "$admitted_list" | grep -qx "$NODE up" || return 1
+    done
+}
+
+# Somebody else must be serving before this apiserver stops.
+others_serve() {
+    [ "$MASTERS" -gt 1 ] || return 0
+    for others_page in $LOAD_BALANCERS; do
+        others_list=$(curl -fs --max-time 2 "http://$others_page/upstreams/apiserver") || continue
+        printf '%s\n' "$others_list" | grep -v "^$NODE " | grep -q ' up$' ||
+            fail activate "no other apiserver is ready, as $others_page sees it" "mend another master first; stopping this one would stop the API"
+    done
+}
+
+etcd_activate() {
+    if ! etcd_has_data; then
+        install_part etcd.secret >/dev/null
+        etcd_start_fresh
+        place_pod etcd $ETCD_PARTS
+    else
+        etcd_may_stop
+        [ -z "$(running kube-apiserver)" ] || {
+            others_serve
+            say "taking the apiserver out of service while etcd restarts"
+            withdraw_pod kube-apiserver
+        }
+        old=$(running etcd | paste -sd ' ' -)
+        place_pod etcd $ETCD_PARTS
+        [ "$PLACED" = no ] || [ -z "$old" ] || await_new_pod etcd "$old"
+    fi
+}
+
+etcd_gate() {
+    await_healthy etcd 240 etcd_healthy
+    etcd_promote
+    rm -f "$ETCD_TICKET"
+    applied etcd $ETCD_PARTS
+}
+
+# pod_activate NAME SECONDS HEALTH_COMMAND PART...
+pod_activate() {
+    pod_name=$1 pod_seconds=$2 pod_health=$3
+    shift 3
+    pod_old=$(running "$pod_name" | paste -sd ' ' -)
+    place_pod "$pod_name" "$@"
+    if [ "$PLACED" = yes ] && [ -n "$pod_old" ]; then
+        say "replacing $pod_name"
+        await_new_pod "$pod_name" "$pod_old"
+    fi
+    await_healthy "$pod_name" "$pod_seconds" "$pod_health"
+    applied "$pod_name" "$@"
+}
+
+controller_manager_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
+scheduler_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
+
+approver_activate() {
+    pending csr-approver $APPROVER_PARTS || return 0
+    for approver_part in $APPROVER_PARTS; do install_part "$approver_part" >/dev/null; done
+    systemctl daemon-reload
+    systemctl enable --quiet evenkeel-csr-approver
+    systemctl restart evenkeel-csr-approver
+    applied csr-approver $APPROVER_PARTS
+}
+
+# Everything at once: nothing runs here that could be interrupted.
+start_all() {
+    install_part etcd.secret >/dev/null
+    etcd_start_fresh
+    place_pod etcd $ETCD_PARTS
+    ETCD_FIRST_START=
+    place_pod kube-apiserver $APISERVER_PARTS
+    place_pod kube-controller-manager $CONTROLLER_MANAGER_PARTS
+    place_pod kube-scheduler $SCHEDULER_PARTS
+    kubelet_start
+}
+
+roll_all() {
+    runtime_activate
+    if pending etcd $ETCD_PARTS; then etcd_activate; fi
+    ETCD_FIRST_START=
+    kubelet_start
+    await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
+    etcd_gate
+    if pending kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
+    pod_activate kube-apiserver 240 ready $APISERVER_PARTS
+    pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
+    pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
+    kubelet_gate
+    approver_activate
+    await 60 admitted || fail activate "a load balancer still keeps this apiserver out after 60 s" "look at 'journalctl -u evenkeel-upstreams' on the load balancers ($LOAD_BALANCERS)"
+}
+
+lock
+case $1 in
+first)
+    if [ -f "$ETCD_TICKET" ] && ! etcd_has_data; then start_all; fi
+    ;;
+roll) roll_all ;;
+esac

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Makes a worker run what is staged for it: its container runtime, then its kubelet; pods stay untouched.
+# Does not own what is staged. Usage: activate-worker.sh first|roll
+set -eu
+umask 077
+here=/usr/local/lib/evenkeel
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+# shellcheck source=scripts/activate-runtime.sh
+. "$here/activate-runtime.sh"
+# shellcheck source=scripts/kubelet.sh
+. "$here/kubelet.sh"
+
+lock
+if [ "$1" = first ]; then
+    # Nothing runs here yet, so nothing can be interrupted: no need to wait for this host's turn.
+    [ -f "$EVENKEEL_STATE/applied/kubelet" ] || kubelet_start
+    exit 0
+fi
+runtime_activate
+kubelet_start
+kubelet_gate

@@ -1,0 +1,151 @@
+# shellcheck shell=sh
+# This master's etcd member: forming the cluster once, joining it afterwards, and restarting without losing a write.
+# Does not own the members of other hosts, except for entries that no host of the stack stands behind.
+# Needs lib.sh and static-pods.sh, and the variables
+#   NODE, ADDRESS     this host's name and address
+#   ETCD_MEMBERS      the stack's members, one "name=https://address:2380" a word
+# A ticket (see founding_ticket) is what allows a host without data to form a cluster; it is given once, see DESIGN.
+
+ETCD_TICKET=$EVENKEEL_STATE/etcd-founding-ticket
+ETCD_PEER_URL=https://$ADDRESS:2380
+export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
+export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt
+export ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
+
+etcd_has_data() {
+    [ -d /var/lib/etcd/member/wal ]
+}
+
+# founding_ticket TOKEN FOUNDERS: given by the first, and only the first, staging of a founder's files. FOUNDERS is the
+# list of the day the stack was first brought up, kept in its state: who is added later never gets a ticket.
+founding_ticket() {
+    case ",$2," in
+    *",$NODE=$ETCD_PEER_URL,"*) ;;
+    *) return 0 ;;
+    esac
+    etcd_has_data || printf '%s %s\n' "$1" "$2" >"$ETCD_TICKET"
+}
+
+etcd_local() {
+    etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=5s "$@"
+}
+
+# Client addresses of all other members that the stack names, comma-separated.
+etcd_others() {
+    for others_member in $ETCD_MEMBERS; do
+        [ "${others_member%%=*}" = "$NODE" ] || printf '%s\n' "${others_member#*=}" | sed 's/:2380$/:2379/'
+    done | paste -sd, -
+}
+
+# The member list as the other members agree on it: "id, status, name, peer URLs, client URLs, learner" a line.
+etcd_list_elsewhere() {
+    etcd_elsewhere=$(etcd_others)
+    [ -n "$etcd_elsewhere" ] && etcdctl --endpoints="$etcd_elsewhere" --dial-timeout=2s --command-timeout=5s member list 2>/dev/null
+}
+
+# etcd_start_fresh: on a host without data. Sets ETCD_FIRST_START, what its manifest must say at the first start.
+etcd_start_fresh() {
+    if fresh_list=$(etcd_list_elsewhere); then
+        etcd_enlist "$fresh_list"
+    elif [ -f "$ETCD_TICKET" ]; then
+        read -r fresh_token fresh_founders <"$ETCD_TICKET"
+        say "etcd: forming the cluster with $fresh_founders"
+        etcd_first_start "$fresh_founders" new
+        ETCD_FIRST_START="$ETCD_FIRST_START;s#^    - --initial-cluster-state=.*#&\\n    - --initial-cluster-token=$fresh_token#"
+    else
+        fail etcd "this host holds no etcd data, the cluster was formed before, and no majority of its members answers ($(etcd_others))" \
+            "bring back a member that holds data (look for /var/lib/etcd/member on each master); if a majority has lost its data, restore a snapshot as docs/recover.md says"
+    fi
+}
+
+# etcd_first_start INITIAL_CLUSTER new|existing
+etcd_first_start() {
+    ETCD_FIRST_START=";s#--initial-cluster=.*#--initial-cluster=$1#;s#--initial-cluster-state=.*#--initial-cluster-state=$2#"
+}
+
+# etcd_enlist LIST: this host becomes a learner of the cluster, whatever an earlier try or an earlier life left behind.
+etcd_enlist() {
+    etcd_drop_strangers "$1"
+    enlist_own=$(printf '%s\n' "$1" | awk -F ', ' -v url="$ETCD_PEER_URL" '$4 == url { print $1, $2 }')
+    case $enlist_own in
+    *" started")
+        say "etcd: removing the member that this host was before it lost its data"
+        etcd_remove "${enlist_own%% *}"
+        enlist_own=
+        ;;
+    esac
+    if [ -z "$enlist_own" ]; then
+        say "etcd: joining as a learner"
+        etcdctl --endpoints="$(etcd_others)" member add "$NODE" --learner --peer-urls="$ETCD_PEER_URL" >/dev/null ||
+            fail etcd "the cluster took no new member" "see the line above; a learner of another host must be promoted first: run up again once that host is well"
+    fi
+    enlist_cluster=$(etcd_list_elsewhere | awk -F ', ' -v url="$ETCD_PEER_URL" -v own="$NODE" \
+        '{ name = $4 == url ? own : $3 == "" ? "unstarted-" $1 : $3; printf "%s%s=%s", sep, name, $4; sep = "," }')
+    etcd_first_start "$enlist_cluster" existing
+}
+
+# etcd_drop_strangers LIST: removes members that no host of the stack stands behind.
+etcd_drop_strangers() {
+    printf '%s\n' "$1" | awk -F ', ' '{ print $1, $4 }' | while read -r stranger_id stranger_url; do
+        case " $ETCD_MEMBERS " in
+        *"=$stranger_url "*) ;;
+        *)
+            say "etcd: removing member $stranger_id at $stranger_url: no host of the stack"
+            etcd_remove "$stranger_id"
+            ;;
+        esac
+    done
+}
+
+etcd_remove() {
+    etcdctl --endpoints="$(etcd_reachable)" member remove "$1" >/dev/null ||
+        fail etcd "member $1 can't be removed" "etcd refuses what would cost the majority: bring another member back first, then run up again"
+}
+
+# Where to ask for a change of membership: the others before this host has data, this host too afterwards.
+etcd_reachable() {
+    if etcd_has_data; then printf 'https://127.0.0.1:2379,%s' "$(etcd_others)"; else etcd_others; fi | sed 's/,$//'
+}
+
+# Before this member stops: the others must hold a majority by themselves, and somebody else must lead.
+etcd_may_stop() {
+    may_total=$(etcd_local member list 2>/dev/null | grep -c ', false$') || may_total=0
+    [ "$may_total" -gt 1 ] || return 0
+    may_well=0
+    for may_url in $(etcd_others | tr , ' '); do
+        ! etcdctl --endpoints="$may_url" --dial-timeout=2s --command-timeout=3s endpoint health >/dev/null 2>&1 || may_well=$((may_well + 1))
+    done
+    [ "$may_well" -gt $((may_total / 2)) ] ||
+        fail etcd "only $may_well of the other $((may_total - 1)) members are healthy: stopping this one would cost the majority" "bring the unhealthy member back, then run up again"
+    etcd_yield
+}
+
+# Hands the leadership over, so that no write waits for an election.
+etcd_yield() {
+    yield_self=$(etcd_local endpoint status 2>/dev/null) || return 0
+    case $(printf '%s' "$yield_self" | awk -F ', ' '{ for (i = 5; i <= NF; i++) if ($i == "true" || $i == "false") { print $i; exit } }') in
+    true) ;;
+    *) return 0 ;;
+    esac
+    yield_to=$(etcd_local member list | awk -F ', ' -v own="$ETCD_PEER_URL" '$2 == "started" && $6 == "false" && $4 != own { print $1; exit }')
+    [ -z "$yield_to" ] || etcd_local move-leader "$yield_to" >/dev/null || say "etcd: the leader could not be moved; an election follows"
+}
+
+etcd_healthy() {
+    etcd_local endpoint health >/dev/null 2>&1
+}
+
+# A member that joined as a learner votes from now on. Resumes a join that was interrupted here.
+etcd_promote() {
+    promote_id=$(etcd_list_elsewhere | awk -F ', ' -v url="$ETCD_PEER_URL" '$4 == url && $6 == "true" { print $1 }')
+    [ -z "$promote_id" ] || {
+        say "etcd: catching up before it may vote"
+        await 120 etcd_promoted "$promote_id" ||
+            fail etcd "the learner had not caught up after 2 minutes" "look at its log under /var/log/pods; the next up resumes here"
+        say "etcd: votes"
+    }
+}
+
+etcd_promoted() {
+    etcdctl --endpoints="$(etcd_others)" --command-timeout=3s member promote "$1" >/dev/null 2>&1
+}

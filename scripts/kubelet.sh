@@ -1,0 +1,52 @@
+# shellcheck shell=sh
+# The kubelet of this node: its files, its first client certificate, its restarts and its place in the API.
+# shellcheck disable=SC2086 # lists of parts are words
+# Does not own static pods. Needs lib.sh and the variables NODE and API_SERVER (https URL that this kubelet asks).
+
+KUBELET_PARTS="kubelet kubelet.secret ca"
+KUBELET_PKI=/var/lib/kubelet/pki
+KUBERNETES_CA=/etc/kubernetes/pki/ca.crt
+
+# The kubelet rotates its client certificate by itself; the stack's serves only where there is none that works.
+kubelet_first_certificate() {
+    if ! openssl verify -CAfile "$KUBERNETES_CA" "$KUBELET_PKI/kubelet-client-current.pem" >/dev/null 2>&1; then
+        mkdir -p "$KUBELET_PKI"
+        cp /etc/kubernetes/pki/kubelet-client.pem "$KUBELET_PKI/kubelet-client-first.pem"
+        ln -sfn kubelet-client-first.pem "$KUBELET_PKI/.kubelet-client-current.pem"
+        mv -fT "$KUBELET_PKI/.kubelet-client-current.pem" "$KUBELET_PKI/kubelet-client-current.pem"
+    fi
+}
+
+kubelet_install() {
+    for kubelet_part in $KUBELET_PARTS; do install_part "$kubelet_part" >/dev/null; done
+    kubelet_first_certificate
+    systemctl daemon-reload
+}
+
+kubelet_start() {
+    if pending kubelet $KUBELET_PARTS; then
+        kubelet_install
+        systemctl enable --quiet kubelet
+        systemctl restart kubelet
+        applied kubelet $KUBELET_PARTS
+    fi
+}
+
+kubelet_healthy() {
+    curl -fs --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz
+}
+
+kubelet_registered() {
+    curl -fs --max-time 3 -o /dev/null --cacert "$KUBERNETES_CA" --cert "$KUBELET_PKI/kubelet-client-current.pem" "$API_SERVER/api/v1/nodes/$NODE"
+}
+
+kubelet_failed() {
+    say "the kubelet's last lines:"
+    journalctl -u kubelet -n 12 --no-pager -o cat | sed 's/^/    /' >&2
+    fail "activate kubelet" "$1" "mend what its last lines name and run up again; hosts after this one were not touched"
+}
+
+kubelet_gate() {
+    await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
+    await 120 kubelet_registered || kubelet_failed "the node is not in the API after 120 s ($API_SERVER)"
+}

@@ -1,0 +1,214 @@
+#!/bin/sh
+# Asks every upstream of this load balancer whether it is ready, and keeps nginx's upstream lists in step with the
+# answers: one that isn't ready gets no new connections, and what it has already goes on. Open-source nginx has no such
+# check of its own. Owns TABLE's lists in STATE/live and nginx's reloads; does not own nginx.conf.
+#
+#   upstream-check.sh watch TABLE STATE RUN CONF   for good, twice a second
+#   upstream-check.sh seed  TABLE STATE RUN CONF   writes lists that are missing, everything up, so that nginx can start
+#
+#   TABLE   one upstream a line: service, name, address:port, check URL, CA file or "-", seconds to wait, server options
+#   STATE   live/ is what nginx.conf includes: SERVICE.upstream.conf in `upstream`, status.conf in the status `server`
+#   RUN     vanishes when the check ends; RUN/alive says that it runs and that nginx heeds it
+#   CONF    nginx.conf
+set -eu
+
+INTERVAL=0.5   # seconds from one round to the next
+PATIENCE=3     # rounds in which no upstream of a service answers, until all of them take connections again
+HASTY=60       # rounds: one that leaves again so soon after its return must answer well for longer the next time
+MOST=16        # rounds: the longest that it must
+RETRY=20       # rounds between two attempts while nginx refuses
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+# The requests of one round, as one curl's configuration: they run side by side and each answers in a line
+# "row code reason"; a code of 000 is no answer at all.
+write_requests() {
+    awk 'NR > 1 { print "next" }
+    {
+        printf "url = \"%s\"\noutput = \"/dev/null\"\nhttp1.1\nnoproxy = \"*\"\n", $4
+        printf "connect-timeout = %s\nmax-time = %s\n", $6, $6
+        if ($5 != "-") printf "cacert = \"%s\"\n", $5
+        printf "write-out = \"%d %%{http_code} %%{errormsg}\\n\"\n", NR
+    }' "$run/rows" >"$run/requests"
+}
+
+ask() {
+    answers=$(curl -q --silent --parallel --parallel-immediate --config "$run/requests" 2>"$run/curl.log") || :
+}
+
+all_ready() {
+    while read -r _ code _; do
+        [ "$code" = 200 ] || return 1
+    done <<ANSWERS
+$answers
+ANSWERS
+}
+
+# Decides who is up and down from the answers and what it remembers, and prints "calm" when that is everybody, and well.
+# RUN/memory, a line each row: verdict, good answers in a row, how many it needs to return, round of its return, rounds
+# in which nobody of its service answered.
+decide() {
+    printf '%s\n' "$answers" | awk -v round="$round" -v patience="$PATIENCE" -v hasty="$HASTY" -v most="$MOST" \
+        -v memory="$run/memory" '
+        function tell(row, what) { print service[row] ": " name[row] " " what > "/dev/stderr" }
+        function leave(row) {
+            verdict[row] = "down"
+            needs[row] = round - returned[row] >= hasty ? 1 : (2 * needs[row] < most ? 2 * needs[row] : most)
+            tell(row, "is not ready (" why[row] "): no new connections")
+        }
+        function come_back(row) {
+            verdict[row] = "up"
+            returned[row] = round
+            tell(row, "is ready: takes connections")
+        }
+        FILENAME == ARGV[1] {
+            rows = FNR; service[FNR] = $1; name[FNR] = $2
+            verdict[FNR] = "up"; good[FNR] = 0; needs[FNR] = 1; returned[FNR] = -hasty; unanswered[FNR] = 0
+            why[FNR] = "no answer"
+            next
+        }
+        FILENAME == ARGV[2] {
+            verdict[FNR] = $1; good[FNR] = $2; needs[FNR] = $3; returned[FNR] = $4; unanswered[FNR] = $5
+            next
+        }
+        {
+            row = $1; code = $2
+            ready[row] = code == 200
+            sub(/^[0-9]+ [0-9]+ ?/, "")
+            why[row] = code > 0 ? "HTTP " code : $0
+        }
+        END {
+            for (row = 1; row <= rows; row++) {
+                good[row] = ready[row] ? good[row] + 1 : 0
+                if (ready[row]) answers[service[row]]++
+            }
+            for (row = 1; row <= rows; row++) {
+                unanswered[row] = answers[service[row]] ? 0 : unanswered[row] + 1
+                if (answers[service[row]] && !ready[row] && verdict[row] == "up") leave(row)
+                else if (ready[row] && verdict[row] == "down" && good[row] >= needs[row]) come_back(row)
+                else if (unanswered[row] >= patience && verdict[row] == "down") {
+                    verdict[row] = "up"
+                    tell(row, "is not ready (" why[row] "), nor is any other: takes connections")
+                }
+                if (ready[row] && verdict[row] == "up") serving[service[row]]++
+            }
+            mood = "calm"
+            for (row = 1; row <= rows; row++) {
+                if (ready[row] && !serving[service[row]]) come_back(row)
+                if (!ready[row] || verdict[row] == "down") mood = "wary"
+                print verdict[row], good[row], needs[row], returned[row], unanswered[row] > memory ".new"
+            }
+            print mood
+        }' "$run/rows" "$run/memory" - >"$run/mood"
+    mv "$run/memory.new" "$run/memory"
+    read -r mood <"$run/mood"
+}
+
+# write_lists MEMORY FOLDER: the lists that nginx includes. The status page is part of nginx's own configuration, so it
+# says what nginx runs with, not what it was asked to; `revision` is the digest of the nginx.conf that it has loaded.
+write_lists() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    awk -v folder="$2" -v alive="$run/alive" -v revision="$revision" '
+        function page(path, text) {
+            return "location = " path " {\n    if (!-f " alive ") { return 503 \"the check does not run\\n\"; }\n" \
+                "    return 200 \"" text "\";\n}\n"
+        }
+        FILENAME == ARGV[1] { verdict[FNR] = $1; next }
+        FNR == 1 { printf "%s", page("/revision", revision "\\n") > (folder "/status.conf") }
+        {
+            state = FNR in verdict ? verdict[FNR] : "up"
+            options = ""
+            for (i = 7; i <= NF; i++) options = options " " $i
+            if (!($1 in status)) order[++services] = $1
+            status[$1] = status[$1] $2 " " state "\\n"
+            print "server " $3 options (state == "down" ? " down" : "") ";  # " $2 > (folder "/" $1 ".upstream.conf")
+        }
+        END {
+            for (i = 1; i <= services; i++)
+                printf "%s", page("/upstreams/" order[i], status[order[i]]) > (folder "/status.conf")
+        }' "$1" "$run/rows"
+}
+
+differs() {
+    [ ! -e "$state/unloaded" ] || return 0
+    for list in "$state/next/"*.conf; do
+        cmp -s "$list" "$state/live/${list##*/}" || return 0
+    done
+    return 1
+}
+
+# Says so when what is wrong is not what was wrong before.
+complain() {
+    rm -f "$run/alive"
+    rest=$RETRY
+    [ "$*" = "$complaint" ] || say "$*"
+    complaint=$*
+}
+
+# Brings nginx in step with the memory: the lists are tried beside the live ones first, and STATE/unloaded stands until
+# nginx has taken them, whatever happens in between.
+apply() {
+    write_lists "$run/memory" "$state/next"
+    if differs; then
+        sed "s|$state/live/|$state/next/|" "$conf" >"$state/next.conf"
+        if ! words=$(nginx -t -q -c "$state/next.conf" 2>&1); then
+            complain "nginx refuses the new lists, so the old ones stay: $words"
+            return
+        fi
+        : >"$state/unloaded"
+        mv "$state/next/"*.conf "$state/live/"
+        if ! words=$(nginx -c "$conf" -s reload 2>&1); then
+            complain "nginx cannot be reloaded: $words"
+            return
+        fi
+        rm "$state/unloaded"
+    fi
+    complaint=
+    rest=0
+    : >"$run/alive"
+}
+
+prepare() {
+    mkdir -p "$run" "$state/live"
+    grep -Ev '^ *(#|$)' "$table" >"$run/rows"
+    revision=$(sha256sum <"$conf")
+    revision=${revision%% *}
+}
+
+watch() {
+    prepare
+    write_requests
+    : >"$run/memory"
+    round=0 mood=new rest=0 complaint=
+    while :; do
+        sleep "$INTERVAL" &
+        pause=$!
+        round=$((round + 1))
+        ask
+        if [ "$mood" != calm ] || [ "$rest" -gt 0 ] || ! all_ready; then
+            decide
+            if [ "$rest" -gt 0 ]; then rest=$((rest - 1)); else apply; fi
+        fi
+        wait "$pause" || :
+    done
+}
+
+seed() {
+    prepare
+    write_lists /dev/null "$state/next"
+    for list in "$state/next/"*.conf; do
+        [ -e "$state/live/${list##*/}" ] || mv "$list" "$state/live/"
+    done
+}
+
+mode=$1 table=$2 state=$3 run=$4 conf=$5
+case $mode in
+watch | seed) "$mode" ;;
+*)
+    say "unknown mode $mode: watch or seed"
+    exit 2
+    ;;
+esac
