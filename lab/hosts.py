@@ -1,0 +1,253 @@
+"""The lab's hosts: containers that run systemd and sshd, each with its own address on a private network.
+
+Owns: the table of names and addresses, how a host runs, and everything that a test may do to one from outside: stop,
+kill, freeze, cut off, empty. Does not own: the image (``lab.node``), trust between machine and hosts (``lab.ssh``), or
+what the program installs on them.
+"""
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import node
+from lab.cache import cache_root
+from lab.errors import LabError
+from lab.paths import CLONE
+from lab.shell import output
+from lab.shell import run as execute
+
+NETWORK = "evenkeel-lab"
+SUBNET = "10.77.0.0/24"
+GATEWAY = "10.77.0.1"
+VIP = "10.77.0.30"
+LB_NAME = "api.dev.lab"
+LABEL = "evenkeel.lab.clone"
+
+CLUSTER = {
+    "shaolin": "10.77.0.11",
+    "wudang": "10.77.0.12",
+    "emei": "10.77.0.13",
+    "huashan": "10.77.0.21",
+    "lb1": "10.77.0.31",
+    "lb2": "10.77.0.32",
+}
+MIRROR = "mirror"
+MIRROR_CACHE = cache_root() / "mirror"
+MIRROR_MOUNT = "/srv/mirror"
+HOSTS = {MIRROR: "10.77.0.2", **CLUSTER}
+SPARES = {f"spare{number}": f"10.77.0.{100 + number}" for number in range(1, 9)}
+ADDRESSES = {**HOSTS, **SPARES}
+
+RUN_OPTIONS = [
+    "--stop-signal=SIGRTMIN+3",
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    "--device=/dev/kmsg",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--tmpfs=/tmp:exec",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--volume=/var",
+]
+CGROUP = Path("/sys/fs/cgroup")
+START_SECONDS = 60
+STOP_SECONDS = 30
+BRIDGE_PORT_DISABLED, BRIDGE_PORT_FORWARDING = "0", "3"
+
+
+def names() -> list[str]:
+    """The hosts that exist, running or not, in the table's order."""
+    listed = output(["docker", "ps", "--all", "--filter", f"label={LABEL}={CLONE}", "--format", "{{.Names}}"])
+    existing = set(listed.split())
+    return [name for name in ADDRESSES if _container(name) in existing]
+
+
+def running() -> list[str]:
+    """The hosts that run."""
+    listed = output(["docker", "ps", "--filter", f"label={LABEL}={CLONE}", "--format", "{{.Names}}"])
+    return [name for name in ADDRESSES if _container(name) in set(listed.split())]
+
+
+def ensure(wanted: Iterable[str] = HOSTS) -> list[str]:
+    """Creates the named hosts that do not exist and starts those that do not run; returns the created ones."""
+    claim_network()
+    existing, alive = names(), running()
+    created = [name for name in wanted if name not in existing]
+    stopped = [name for name in wanted if name in existing and name not in alive]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(create, created))
+        list(pool.map(start, stopped))
+    return created
+
+
+def create(name: str) -> None:
+    """A new host with a disk and a host key of its own; returns once its sshd answers."""
+    options = [f"--name={_container(name)}", f"--hostname={name}", f"--label={LABEL}={CLONE}"]
+    options += [f"--network={NETWORK}", f"--ip={ADDRESSES[name]}", f"--network-alias={name}"]
+    options += [f"--add-host={other}:{address}" for other, address in ADDRESSES.items() if other != name]
+    options += [f"--add-host={LB_NAME}:{VIP}", *RUN_OPTIONS, *_machine_options()]
+    if name == MIRROR:
+        MIRROR_CACHE.mkdir(parents=True, exist_ok=True)
+        options.append(f"--volume={MIRROR_CACHE}:{MIRROR_MOUNT}:ro")
+    execute(["docker", "run", "--detach", *options, node.image()])
+    _await_ssh(name)
+
+
+def destroy(name: str) -> None:
+    """Removes a host and its disk."""
+    execute(["docker", "rm", "--force", "--volumes", _container(name)])
+    _remove_cgroups(name)
+
+
+def empty(name: str) -> None:
+    """Puts a fresh host in the place of one: same name and address, nothing on its disk, another host key."""
+    destroy(name)
+    create(name)
+
+
+def start(name: str) -> None:
+    """Starts a host that was stopped or killed; returns once its sshd answers."""
+    execute(["docker", "start", _container(name)])
+    _await_ssh(name)
+
+
+def stop(name: str) -> None:
+    """Shuts a host down in an orderly way."""
+    execute(["docker", "stop", f"--time={STOP_SECONDS}", _container(name)])
+
+
+def kill(name: str) -> None:
+    """Takes a host's power away."""
+    execute(["docker", "kill", _container(name)])
+
+
+def pause(name: str) -> None:
+    """Freezes every process of a host, its pods' included."""
+    execute(["docker", "pause", _container(name)])
+    _freeze_pods(name, "FROZEN")
+
+
+def unpause(name: str) -> None:
+    """Lets a frozen host go on."""
+    _freeze_pods(name, "THAWED")
+    execute(["docker", "unpause", _container(name)])
+
+
+def disconnect(name: str) -> None:
+    """Drops every packet from and to a host, which notices nothing but silence: its link stays up."""
+    execute(["bridge", "link", "set", "dev", _machine_side_of(name), "state", BRIDGE_PORT_DISABLED])
+
+
+def connect(name: str) -> None:
+    """Ends what ``disconnect`` began. A host that is started again is connected in any case."""
+    execute(["bridge", "link", "set", "dev", _machine_side_of(name), "state", BRIDGE_PORT_FORWARDING])
+
+
+def run(
+    name: str, command: str | Sequence[str], *, stdin: str | None = None, check: bool = False, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command as root on a host, past SSH and past the network: a line for its shell, or the arguments."""
+    arguments = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    interactive = ["--interactive"] if stdin is not None else []
+    return execute(
+        ["docker", "exec", *interactive, _container(name), *arguments], stdin=stdin, check=check, timeout=timeout
+    )
+
+
+def claim_network() -> None:
+    """Makes the lab's network, or finds that it is this clone's; refuses while another clone has it."""
+    owner = network_owner()
+    if owner is not None and owner != CLONE:
+        if (owner / ".lab").is_dir():
+            raise LabError(f"the lab on this machine belongs to the clone {owner}: run `make down` there first")
+        remove_all(owner)  # that clone was deleted without `make down`
+        owner = None
+    if owner is None:
+        options = [f"--subnet={SUBNET}", f"--gateway={GATEWAY}", f"--label={LABEL}={CLONE}"]
+        execute(["docker", "network", "create", f"--opt=com.docker.network.bridge.name={NETWORK}", *options, NETWORK])
+
+
+def network_owner() -> Path | None:
+    """The clone whose lab runs on this machine."""
+    inspected = execute(["docker", "network", "inspect", NETWORK], check=False)
+    if inspected.returncode != 0:
+        return None
+    return Path(json.loads(inspected.stdout)[0]["Labels"].get(LABEL, "?"))
+
+
+def remove_all(owner: Path = CLONE) -> None:
+    """Removes every host of a clone's lab with its disk, the network, and the image in Docker."""
+    containers = output(["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner}"]).split()
+    if containers:
+        execute(["docker", "rm", "--force", "--volumes", *containers])
+    for name in ADDRESSES:
+        _remove_cgroups(name)
+    if network_owner() == owner:
+        execute(["docker", "network", "rm", NETWORK])
+    images = output(["docker", "images", "--quiet", node.REPOSITORY]).split()
+    if images:
+        execute(["docker", "rmi", "--force", *images])
+
+
+def _container(name: str) -> str:
+    if name not in ADDRESSES:
+        raise LabError(f"no host {name!r} in the lab: it has {', '.join(ADDRESSES)}")
+    return f"evenkeel-{name}"
+
+
+def _machine_options() -> list[str]:
+    """With cgroup v1 hosts use the machine's hierarchies side by side; with v2 each has a namespace of its own."""
+    modules = ["--volume=/lib/modules:/lib/modules:ro"] if Path("/lib/modules").is_dir() else []
+    if (CGROUP / "cgroup.controllers").exists():
+        return [*modules, "--cgroupns=private"]
+    return [*modules, "--cgroupns=host", f"--volume={CGROUP}:{CGROUP}:rw"]
+
+
+def _await_ssh(name: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _greets(ADDRESSES[name]):
+        if time.monotonic() > deadline:
+            log = execute(["docker", "exec", _container(name), "systemctl", "--failed"], check=False)
+            raise LabError(f"host {name} does not answer on port 22 after {START_SECONDS} s:\n{log.stdout}{log.stderr}")
+        time.sleep(0.1)
+
+
+def _greets(address: str) -> bool:
+    try:
+        with socket.create_connection((address, 22), timeout=1) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _machine_side_of(name: str) -> str:
+    """The end, on this machine, of the cable to a host."""
+    index = int(run(name, "cat /sys/class/net/eth0/iflink", check=True).stdout)
+    for interface in Path("/sys/class/net").iterdir():
+        if (interface / "ifindex").read_text().strip() == str(index):
+            return interface.name
+    raise LabError(f"host {name}: no interface {index} on this machine: is Docker running elsewhere?")
+
+
+def _pod_groups(name: str) -> list[Path]:
+    """Where the pods of a host are in cgroup v1: beside the host's own group, not below it."""
+    return list(CGROUP.glob(f"*/lab/{name}"))
+
+
+def _freeze_pods(name: str, state: str) -> None:
+    for group in _pod_groups(name):
+        if (group / "freezer.state").exists():
+            (group / "freezer.state").write_text(state)
+
+
+def _remove_cgroups(name: str) -> None:
+    for group in _pod_groups(name):
+        execute(["find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
+        if not any(child.is_dir() for child in group.parent.iterdir()):
+            execute(["rmdir", group.parent], check=False)

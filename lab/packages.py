@@ -1,0 +1,60 @@
+"""What the lab needs of the machine itself: distribution packages, root, Go.
+
+Owns: the table of programs and the packages that bring them. Does not own: what is installed inside the hosts
+(``lab/node/recipe.yaml``).
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.shell import run
+
+# Any of these files means that the package is there.
+PACKAGES = {
+    "docker.io": ("dockerd",),
+    "containerd": ("containerd",),
+    "runc": ("runc",),
+    "iptables": ("iptables",),
+    "iproute2": ("bridge",),
+    "debootstrap": ("debootstrap",),
+    "debian-archive-keyring": ("/usr/share/keyrings/debian-archive-keyring.gpg",),
+    "openssh-client": ("ssh-keygen",),
+    "gcc": ("gcc",),
+    "libc6-dev": ("/usr/include/stdio.h",),
+    "pkg-config": ("pkg-config",),
+    "libseccomp-dev": ("/usr/include/seccomp.h",),
+    "shellcheck": ("shellcheck",),
+}
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def missing() -> list[str]:
+    """The packages of the table of which nothing is found on this machine."""
+    return [package for package, signs in PACKAGES.items() if not all(_there(sign) for sign in signs)]
+
+
+def ensure(say: Callable[[str], None]) -> None:
+    """Checks root and Go, and installs the packages that are missing."""
+    if os.geteuid() != 0:
+        raise LabError("the lab starts hosts and mounts file systems: run it as root (sudo -E make up)")
+    if shutil.which("go") is None:
+        raise LabError("no `go` on PATH: install Go 1.26 or newer; the lab builds its programs from Go modules")
+    wanted = missing()
+    if not wanted:
+        return
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise LabError(f"not found on this machine: {', '.join(wanted)} (names of Debian packages); install them first")
+    say(f"installing {', '.join(wanted)}")
+    env = {"DEBIAN_FRONTEND": "noninteractive", "PATH": f"{os.environ['PATH']}:{SYSTEM_PATH}"}
+    # A package that starts its service at once would race with the daemon that the lab starts by hand.
+    run(["apt-get", "update", "-qq"], env=env)
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted], env=env)
+
+
+def _there(sign: str) -> bool:
+    if sign.startswith("/"):
+        return Path(sign).exists()
+    return shutil.which(sign) is not None or shutil.which(sign, path=SYSTEM_PATH) is not None

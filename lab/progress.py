@@ -1,0 +1,26 @@
+"""How the lab tells what it is doing: one line a step with the time it took.
+
+Owns: the form of these lines. Does not own: what a step is.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+console = Console(highlight=False)
+
+
+def say(text: str) -> None:
+    """A line below the current step."""
+    console.print(f"    {text}", markup=False)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Names a step when it begins and says how long it took when it is done."""
+    started = time.monotonic()
+    with console.status(title):
+        yield
+    console.print(f"[green]ok[/]  {title} [dim]({time.monotonic() - started:.1f} s)[/]")
