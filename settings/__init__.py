@@ -1,0 +1,25 @@
+"""A stack's configuration, typed and checked: what the user wrote in, what the program reads out.
+
+``load`` reads the running program's configuration, ``parse`` any mapping of the same form. Both return a ``Stack`` or
+raise ``SettingsError``, whose text holds one line a fault: key, value, what is wrong, remedy.
+"""
+
+from settings.errors import Fault, SettingsError
+from settings.loader import load, parse
+from settings.schema import Cluster, LoadBalancer, Role, Vip
+from settings.stack import Bastion, Host, Ssh, Stack
+
+__all__ = [
+    "Bastion",
+    "Cluster",
+    "Fault",
+    "Host",
+    "LoadBalancer",
+    "Role",
+    "SettingsError",
+    "Ssh",
+    "Stack",
+    "Vip",
+    "load",
+    "parse",
+]

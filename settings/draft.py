@@ -1,0 +1,104 @@
+"""A stack half read: the sections that are well formed by themselves, for rules to look at together.
+
+Owns: reading each section and each host apart from the others, so that one fault does not hide the rest.
+Does not own: the rules (``settings.rules``) and what else must be read from disk (``settings.loader``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from settings.errors import NAMESPACE, Fault, fault, from_pydantic, nearest
+from settings.fields import Name
+from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
+
+HOSTS, PRIVATE_KEY = "hosts", "sshPrivateKey"
+KEYS = ("cluster", HOSTS, "ssh", PRIVATE_KEY, "loadBalancer", "release")
+SectionModel = TypeVar("SectionModel", bound=Section)
+
+
+class _NamedHost(Section):
+    name: Name
+
+
+@dataclass
+class Draft:
+    """What could be read. A section that is None is at fault and has been reported."""
+
+    cluster: Cluster | None = None
+    ssh: SshSettings | None = None
+    load_balancer: LoadBalancer | None = None
+    release: ReleaseSettings | None = None
+    private_key: str | None = None
+    hosts: dict[str, HostSettings] = field(default_factory=dict)
+    hosts_complete: bool = False
+    faults: list[Fault] = field(default_factory=list)
+
+    def with_role(self, role: str) -> dict[str, HostSettings]:
+        """The readable hosts of a role."""
+        return {name: host for name, host in self.hosts.items() if role in host.roles}
+
+
+def read(values: Mapping[str, object]) -> Draft:
+    """Reads every section of a stack's configuration, keeping all faults."""
+    draft = Draft()
+    draft.faults += [
+        fault([name], value, "is not a key that there is", nearest(str(name), KEYS))
+        for name, value in values.items()
+        if name not in KEYS
+    ]
+    draft.cluster = _section(draft, values, "cluster", Cluster)
+    draft.ssh = _section(draft, values, "ssh", SshSettings)
+    draft.load_balancer = _section(draft, values, "loadBalancer", LoadBalancer)
+    draft.release = _section(draft, values, "release", ReleaseSettings)
+    _read_hosts(draft, values.get(HOSTS))
+    _read_private_key(draft, values.get(PRIVATE_KEY))
+    return draft
+
+
+def _section(draft: Draft, values: Mapping[str, object], name: str, model: type[SectionModel]) -> SectionModel | None:
+    if values.get(name) is None:
+        draft.faults.append(fault([name], None, "is not set", "add it; see Pulumi.staging.yaml for a complete example"))
+        return None
+    return _validated(draft, values[name], model, (name,))
+
+
+def _validated(draft: Draft, value: object, model: type[SectionModel], path: tuple[object, ...]) -> SectionModel | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        draft.faults += from_pydantic(error, model, path)
+        return None
+
+
+def _read_hosts(draft: Draft, hosts: object) -> None:
+    if not isinstance(hosts, Mapping) or not hosts:
+        remedy = "name each host with its address and roles, like shaolin: {address: 192.0.2.11, roles: [master]}"
+        draft.faults.append(fault([HOSTS], hosts, "is not a mapping of hosts' names to hosts", remedy))
+        return
+    for name, value in hosts.items():
+        named = _valid_name(draft, name)
+        host = _validated(draft, value, HostSettings, (HOSTS, name))
+        if named and host is not None:
+            draft.hosts[str(name)] = host
+    draft.hosts_complete = len(draft.hosts) == len(hosts)
+
+
+def _valid_name(draft: Draft, name: object) -> bool:
+    try:
+        _NamedHost.model_validate({"name": name})
+    except ValidationError as error:
+        details = from_pydantic(error, _NamedHost, (HOSTS, name))
+        draft.faults += [fault([HOSTS], name, detail.what, detail.remedy) for detail in details]
+        return False
+    return True
+
+
+def _read_private_key(draft: Draft, value: object) -> None:
+    if value is None or isinstance(value, str):
+        draft.private_key = value
+        return
+    remedy = f"set it with `pulumi config set --secret {NAMESPACE}:{PRIVATE_KEY} < FILE`"
+    draft.faults.append(fault([PRIVATE_KEY], value, "is not text", remedy))

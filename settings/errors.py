@@ -1,0 +1,131 @@
+"""What is wrong with a stack's configuration, in the user's own words: key, value, fault, remedy.
+
+Owns: the form of a fault, which values may be shown, and turning pydantic's findings into faults.
+Does not own: any rule (``settings.schema`` and ``settings.rules``).
+"""
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+NAMESPACE = "evenkeel"
+MISSING = "(not set)"
+LONGEST_SHOWN = 60
+_SECRET_NAME = re.compile(r"password|passphrase|secret|token|private|credential", re.IGNORECASE)
+_EXAMPLE = "see Pulumi.staging.yaml for a complete example"
+
+_REMEDIES = {
+    "missing": ("is not set", f"add it; {_EXAMPLE}"),
+    "string_type": ("is not text", "put it in quotes"),
+    "int_type": ("is not a whole number", "write a number without quotes"),
+    "int_from_float": ("is not a whole number", "write a number without a fraction"),
+    "bool_type": ("is neither true nor false", "write true or false without quotes"),
+    "dict_type": ("is not a mapping of keys to values", _EXAMPLE),
+    "model_type": ("is not a mapping of keys to values", _EXAMPLE),
+    "list_type": ("is not a list", "write it as [one, another]"),
+    "too_short": ("is empty", "give at least one"),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, or that the user should know: one line of the error's text."""
+
+    key: str
+    value: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}: {self.what}; {self.remedy}"
+
+
+class SettingsError(Exception):
+    """The stack's configuration cannot be used. Holds every fault that was found, one line each."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def key(*path: object) -> str:
+    """The configuration key of a path, as ``pulumi config set --path`` takes it."""
+    return f"{NAMESPACE}:" + ".".join(str(part) for part in path)
+
+
+def shown(value: object, path: Iterable[object] = ()) -> str:
+    """A value for an error's text: short, on one line, and never one that may be a secret."""
+    if value is None:
+        return MISSING
+    if any(_SECRET_NAME.search(str(part)) for part in path) and not isinstance(value, bool | int):
+        return "(not shown)"
+    if isinstance(value, Mapping | list | tuple | set):
+        return "{...}" if isinstance(value, Mapping) and value else "[...]" if value else "(empty)"
+    text = str(value)
+    if "PRIVATE KEY" in text or "\n" in text:
+        return "(not shown)"
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    return printable[:LONGEST_SHOWN] + ("..." if len(printable) > LONGEST_SHOWN else "") or "(empty)"
+
+
+def fault(path: Iterable[object], value: object, what: str, remedy: str) -> Fault:
+    """A fault at a path of the configuration, its value made fit to be shown."""
+    parts = tuple(path)
+    return Fault(key(*(shown(part) for part in parts)), shown(value, parts), what, remedy)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The remedy for a name that is not known: the nearest one, else all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}" if names else "remove it"
+
+
+def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: tuple[object, ...]) -> list[Fault]:
+    """Pydantic's findings about the section at ``prefix`` as faults."""
+    return [_from_detail(detail, model, prefix) for detail in error.errors()]
+
+
+def _from_detail(detail: ErrorDetails, model: type[BaseModel], prefix: tuple[object, ...]) -> Fault:
+    place = tuple(part for part in detail["loc"] if part != "[key]")
+    path, kind, context = (*prefix, *place), detail["type"], detail.get("ctx", {})
+    value = None if kind == "missing" else detail["input"]
+    if "remedy" in context:
+        return fault(path, value, str(context["what"]), str(context["remedy"]))
+    if kind == "extra_forbidden":
+        remedy = nearest(str(place[-1]), _fields_at(model, place[:-1]))
+        return fault(path, value, "is not a key that there is", remedy)
+    if kind == "literal_error":
+        return fault(path, value, "is not one of the choices", f"choose one of {context['expected']}")
+    what, remedy = _REMEDIES.get(kind, (detail["msg"], _EXAMPLE))
+    return fault(path, value, what, remedy)
+
+
+def _fields_at(model: type[BaseModel], place: tuple[object, ...]) -> list[str]:
+    """The keys that may stand at a place inside a section."""
+    at: object = model
+    for part in place:
+        at = _step(at, str(part))
+    if isinstance(at, type) and issubclass(at, BaseModel):
+        return [field.alias or name for name, field in at.model_fields.items()]
+    return []
+
+
+def _step(at: object, part: str) -> object:
+    if isinstance(at, type) and issubclass(at, BaseModel):
+        found = {field.alias or name: field.annotation for name, field in at.model_fields.items()}.get(part)
+        return _without_none(found)
+    arguments = typing.get_args(at)
+    return _without_none(arguments[-1]) if arguments else None
+
+
+def _without_none(annotation: object) -> object:
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return next((choice for choice in typing.get_args(annotation) if choice is not type(None)), None)
+    return annotation

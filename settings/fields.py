@@ -1,0 +1,140 @@
+"""The kinds of value that a stack's configuration is made of, each refused with a remedy where it is malformed.
+
+Owns: what one value may look like by itself. Does not own: how values go together (``settings.rules``).
+Only IPv4 is served: nothing that Evenkeel renders is dual-stack yet.
+"""
+
+import ipaddress
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_DURATION = re.compile(r"(?P<number>[1-9]\d{0,5})(?P<unit>ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_FLAG = re.compile(r"[a-z][a-z0-9-]*")
+_NOT_FLAG = re.compile(r"[^a-z0-9]+")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_HTTP_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
+_LONGEST_NAME = 253
+
+
+def refuse(what: str, remedy: str) -> PydanticCustomError:
+    """What a field's validator raises."""
+    return PydanticCustomError("evenkeel", "{what}; {remedy}", {"what": what, "remedy": remedy})
+
+
+def seconds(duration: str) -> float:
+    """A duration such as ``10m`` in seconds."""
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"{duration}: not a duration such as 10m")
+    return int(match["number"]) * _SECONDS[match["unit"]]
+
+
+def is_duration(text: str) -> bool:
+    """Whether ``text`` is a duration that ``seconds`` understands."""
+    return _DURATION.fullmatch(text) is not None
+
+
+def _name(text: str) -> str:
+    if len(text) > _LONGEST_NAME or not _SUBDOMAIN.fullmatch(text):
+        raise refuse(
+            "is not a DNS-1123 name",
+            "use lower-case letters, digits and -, beginning and ending with a letter or digit",
+        )
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError as error:
+        raise refuse("is not an IPv4 address", "write it like 192.0.2.11") from error
+    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+        raise refuse("is not an address that other hosts can reach", "give the host's address on its network")
+    return str(address)
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise refuse("is not an IPv4 CIDR", f"write it like {_cidr_hint(text)}") from error
+
+
+def _cidr_hint(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text, strict=False))
+    except ValueError:
+        return "10.244.0.0/16"
+
+
+def _san(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return _dns_name(text, text.removeprefix("*."))
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        return _dns_name(text, text)
+
+
+def _dns_name(text: str, name: str) -> str:
+    last_label = name.rpartition(".")[2]
+    if len(name) > _LONGEST_NAME or not _SUBDOMAIN.fullmatch(name) or last_label.isdigit():
+        raise refuse("is neither a DNS name nor an address", "write it like api.example.com or 192.0.2.30")
+    return text
+
+
+def _matching(pattern: re.Pattern[str], what: str, remedy: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise refuse(what, remedy)
+        return text
+
+    return AfterValidator(check)
+
+
+def _argument(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if not isinstance(value, str):
+        raise refuse("is not a flag's value", "write text, a number, true or false")
+    if not value.isprintable():
+        raise refuse("has a character that is not printable", "write the value on one line")
+    return value
+
+
+def _flag(text: str) -> str:
+    if not _FLAG.fullmatch(text):
+        raise refuse("is not a flag's name", f"write it like {_NOT_FLAG.sub('-', text.lower()).strip('-') or 'v'}")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Address = Annotated[str, AfterValidator(_address)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+SubjectAltName = Annotated[str, AfterValidator(_san)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Duration = Annotated[
+    str, _matching(_DURATION, "is not a duration", "write a whole number with its unit, like 500ms, 5s, 10m or 1h")
+]
+Interface = Annotated[str, _matching(_INTERFACE, "is not a network interface's name", "write it like eth0")]
+User = Annotated[str, _matching(_USER, "is not a user's name", "write it like root or deploy")]
+HttpUrl = Annotated[
+    str, _matching(_HTTP_URL, "is not an address of a mirror", "write it like https://mirror.example.com/artifacts")
+]
+ExtraArgs = dict[Annotated[str, AfterValidator(_flag)], Annotated[str, BeforeValidator(_argument)]]
+Tree = dict[str, Any]

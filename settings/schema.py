@@ -1,0 +1,170 @@
+"""The sections of a stack's configuration as the user writes them.
+
+Owns: which keys there are, their kinds and defaults. Does not own: rules between keys (``settings.rules``), or what the
+program gets in the end (``settings.stack``).
+"""
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from settings.fields import (
+    Address,
+    Cidr,
+    Duration,
+    Endpoint,
+    ExtraArgs,
+    HttpUrl,
+    Interface,
+    Name,
+    Port,
+    SubjectAltName,
+    Tree,
+    User,
+    refuse,
+)
+
+Role = Literal["master", "worker", "lb", "hub"]
+
+_SERVICE_DNS = 10
+
+
+def _once(roles: list[Role]) -> list[Role]:
+    if len(set(roles)) != len(roles):
+        raise refuse("names a role twice", "name each role once")
+    return roles
+
+
+class Section(BaseModel):
+    """What all sections share: keys in camelCase, none that is unknown, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+
+
+class Pki(Section):
+    """How keys are made."""
+
+    algorithm: Literal["ECDSA", "RSA"] = "ECDSA"
+
+
+class Component(Section):
+    """A control-plane program's own flags, beside those that Evenkeel sets."""
+
+    extra_args: ExtraArgs = {}
+
+
+class ApiServer(Component):
+    """kube-apiserver: flags, and names or addresses that its certificates cover beside the usual ones."""
+
+    extra_sans: list[SubjectAltName] = []
+
+
+class Configured(Section):
+    """A program that is tuned by the fields of its own configuration file."""
+
+    config: Tree = {}
+
+
+class Cluster(Section):
+    """What is true of the cluster as a whole."""
+
+    name: Name
+    environment: Literal["development", "staging", "production"]
+    domain: Name = "cluster.local"
+    pod_cidr: Cidr
+    service_cidr: Cidr
+    cni: Literal["flannel", "none"] = "flannel"
+    pki: Pki = Pki()
+    api_server: ApiServer = ApiServer()
+    controller_manager: Component = Component()
+    scheduler: Component = Component()
+    etcd: Component = Component()
+    kubelet: Configured = Configured()
+    kube_proxy: Configured = Configured()
+    containerd: Configured = Configured()
+
+    @property
+    def service_address(self) -> str:
+        """The address of Service ``kubernetes``: the first of the service CIDR."""
+        return str(ipaddress.IPv4Network(self.service_cidr)[1])
+
+    @property
+    def dns_address(self) -> str:
+        """The address of Service ``kube-dns``: the tenth of the service CIDR."""
+        return str(ipaddress.IPv4Network(self.service_cidr)[_SERVICE_DNS])
+
+
+class BastionSettings(Section):
+    """A host through which others are reached."""
+
+    host: Endpoint
+    port: Port = 22
+    user: User | None = None
+
+
+class HostSshSettings(Section):
+    """What differs for one host from the stack's ``ssh``."""
+
+    host: Endpoint | None = None
+    user: User | None = None
+    port: Port | None = None
+    bastion: BastionSettings | None = None
+
+
+class HostSettings(Section):
+    """One host: its address on the cluster's network, and what it is there for."""
+
+    address: Address
+    roles: Annotated[list[Role], Field(min_length=1), AfterValidator(_once)]
+    ssh: HostSshSettings = HostSshSettings()
+    kubelet: Configured = Configured()
+
+
+class SshSettings(Section):
+    """How hosts are reached, and which keys they must show."""
+
+    user: User = "root"
+    port: Port = 22
+    known_hosts: str
+    private_key_file: str | None = None
+    bastion: BastionSettings | None = None
+
+
+class Vip(Section):
+    """An address that keepalived keeps on one of the load balancers."""
+
+    address: Address
+    interface: Interface
+    router_id: Annotated[int, Field(ge=1, le=255)] = 51
+
+
+class LoadBalancer(Section):
+    """The address that clients use for the API, and how the hosts of role ``lb`` serve it."""
+
+    address: Address
+    port: Port = 6443
+    extra_sans: list[SubjectAltName] = []
+    vip: Vip | None = None
+    proxy_timeout: Duration = "10m"
+    connect_timeout: Duration = "1s"
+    max_fails: Annotated[int, Field(ge=1, le=100)] = 1
+    fail_timeout: Duration = "5s"
+    weights: dict[str, Annotated[int, Field(ge=1, le=256)]] = {}
+    status_port: Port = 8404
+
+
+class MirrorSettings(Section):
+    """Where artifacts and images are fetched from in place of their publishers."""
+
+    artifacts: HttpUrl
+    images: HttpUrl
+
+
+class ReleaseSettings(Section):
+    """Which release runs."""
+
+    name: str
+    lock: str | None = None
+    mirror: MirrorSettings | None = None

@@ -1,0 +1,80 @@
+"""What the program gets: a stack whose every value is resolved, checked and typed.
+
+Owns: the types that components read. Does not own: how they came to be (``settings.loader``).
+"""
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from releases import Release
+from settings.fields import Tree
+from settings.schema import Cluster, LoadBalancer, Role
+
+
+@dataclass(frozen=True)
+class Bastion:
+    """A host through which another is reached, with the key that it must show."""
+
+    host: str
+    port: int
+    user: str
+    host_key: str
+    private_key: SecretStr
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """How one host is reached, with the key that it must show."""
+
+    host: str
+    port: int
+    user: str
+    host_key: str
+    private_key: SecretStr
+    bastion: Bastion | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host; ``kubelet_config`` is the cluster's, with the host's own values laid over it."""
+
+    name: str
+    address: str
+    roles: tuple[Role, ...]
+    ssh: Ssh
+    kubelet_config: Tree
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One environment, whole: what ``__main__.py`` describes and components are made from."""
+
+    cluster: Cluster
+    hosts: dict[str, Host]
+    load_balancer: LoadBalancer
+    release: Release
+    warnings: tuple[str, ...] = ()
+
+    def masters(self) -> dict[str, Host]:
+        """The hosts of role ``master``, in the order in which they are configured."""
+        return self._with("master")
+
+    def workers(self) -> dict[str, Host]:
+        """The hosts of role ``worker``."""
+        return self._with("worker")
+
+    def load_balancers(self) -> dict[str, Host]:
+        """The hosts of role ``lb``."""
+        return self._with("lb")
+
+    def hubs(self) -> dict[str, Host]:
+        """The hosts of role ``hub``."""
+        return self._with("hub")
+
+    def nodes(self) -> dict[str, Host]:
+        """The hosts that run a kubelet: masters and workers."""
+        return {name: host for name, host in self.hosts.items() if {"master", "worker"} & set(host.roles)}
+
+    def _with(self, role: Role) -> dict[str, Host]:
+        return {name: host for name, host in self.hosts.items() if role in host.roles}
