@@ -37,13 +37,10 @@ class Certificate:
 
 def table(stack: Stack) -> list[Certificate]:
     """Every leaf certificate of the stack, in a fixed order."""
-    masters = stack.masters().values()
-    nodes = [*masters, *(node for node in stack.workers().values() if node.name not in stack.masters())]
-    rows = [*_shared()]
-    for master in masters:
+    rows = _shared()
+    for master in stack.masters().values():
         rows += [_apiserver(stack, master), _etcd(master, "server"), _etcd(master, "peer")]
-    rows += [_kubelet(node) for node in nodes]
-    return rows
+    return rows + [_kubelet(node) for node in stack.nodes().values()]
 
 
 def _shared() -> list[Certificate]:
@@ -66,7 +63,7 @@ def _apiserver(stack: Stack, master: Host) -> Certificate:
     balancer = stack.load_balancer
     endpoints = [balancer.address, *([balancer.vip.address] if balancer.vip else []), *balancer.extra_sans]
     endpoints += [host.address for host in stack.load_balancers().values()] + stack.cluster.api_server.extra_sans
-    ips = [network.service_ip(stack, 1), master.address]
+    ips = [stack.cluster.service_address, master.address]
     ips += [str(name) for name in endpoints if network.is_ip(str(name))]
     dns += [str(name) for name in endpoints if not network.is_ip(str(name))]
     return Certificate(
@@ -93,6 +90,4 @@ def _etcd(master: Host, side: Literal["server", "peer"]) -> Certificate:
 
 
 def _kubelet(node: Host) -> Certificate:
-    return Certificate(
-        f"kubelet-{node.name}", "ca", f"system:node:{node.name}", CLIENT, "system:nodes", host=node.name
-    )
+    return Certificate(f"kubelet-{node.name}", "ca", f"system:node:{node.name}", CLIENT, "system:nodes", host=node.name)

@@ -1,4 +1,7 @@
-"""A file as a host shall have it, and its form inside a script. Does not own where scripts run (``components.host``)."""
+"""A file as a host shall have it, and its form inside a script.
+
+Does not own where scripts run (``components.host``).
+"""
 
 import shlex
 from collections.abc import Iterable
@@ -46,4 +49,4 @@ def _stage_part(part: str, files: Iterable[File]) -> str:
 
 def wrap(body: str) -> str:
     """A script that runs wholly or, when its text was cut on the way, not at all."""
-    return f"main() {{\nset -eu\numask 077\n{body.rstrip()}\n}}\nmain \"$@\"\n"
+    return f'main() {{\nset -eu\numask 077\n{body.rstrip()}\n}}\nmain "$@"\n'

@@ -9,6 +9,7 @@ from render.files import File
 from render.kubeconfig import rotating_kubeconfig
 from render.static_pods import API_PORT, MANIFESTS, PKI
 from settings import Host, Stack
+from settings.merge import merged
 
 CONFIG = "/var/lib/kubelet/config.yaml"
 KUBECONFIG = "/etc/kubernetes/kubelet.conf"
@@ -22,6 +23,7 @@ Description=kubelet: runs the pods of this node
 Documentation=https://kubernetes.io/docs/
 Wants=network-online.target containerd.service
 After=network-online.target containerd.service
+StartLimitIntervalSec=0
 
 [Service]
 # Users' own flags go where kubeadm's users keep theirs.
@@ -30,7 +32,6 @@ ExecStart=/usr/local/bin/kubelet --config={config} --kubeconfig={kubeconfig} --h
 --node-ip={address} $KUBELET_EXTRA_ARGS
 Restart=always
 RestartSec=2
-StartLimitIntervalSec=0
 
 [Install]
 WantedBy=multi-user.target
@@ -69,7 +70,7 @@ def configuration(stack: Stack, host: Host) -> dict[str, Any]:
         },
         "authorization": {"mode": "Webhook"},
         "cgroupDriver": "systemd",
-        "clusterDNS": [network.service_ip(stack, network.DNS_SERVICE_INDEX)],
+        "clusterDNS": [stack.cluster.dns_address],
         "clusterDomain": stack.cluster.domain,
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "healthzBindAddress": "127.0.0.1",
@@ -81,16 +82,7 @@ def configuration(stack: Stack, host: Host) -> dict[str, Any]:
         base["staticPodPath"] = MANIFESTS
         if "worker" not in host.roles:
             base["registerWithTaints"] = [CONTROL_PLANE_TAINT]
-    return overlay(overlay(base, stack.cluster.kubelet.config), host.kubelet.config)
-
-
-def overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with ``over`` laid over it: objects merge key by key, anything else is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = overlay(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
+    return merged(base, host.kubelet_config)
 
 
 def _unit(host: Host) -> str:

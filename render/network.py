@@ -1,10 +1,8 @@
-"""Addresses that follow from a stack's settings: Service addresses and the API's endpoint."""
+"""Addresses that follow from a stack's settings: the API's endpoint."""
 
 import ipaddress
 
 from settings import Stack
-
-DNS_SERVICE_INDEX = 10
 
 
 def is_ip(name: str) -> bool:
@@ -14,11 +12,6 @@ def is_ip(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def service_ip(stack: Stack, index: int) -> str:
-    """The ``index``-th address of the Service network: 1 is the API's, 10 the cluster DNS's."""
-    return str(ipaddress.ip_network(str(stack.cluster.service_cidr))[index])
 
 
 def api_endpoint(stack: Stack) -> str:

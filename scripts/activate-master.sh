@@ -15,6 +15,8 @@ here=/usr/local/lib/evenkeel
 . "$here/static-pods.sh"
 # shellcheck source=scripts/etcd.sh
 . "$here/etcd.sh"
+# shellcheck source=scripts/artifacts.sh
+. "$here/artifacts.sh"
 # shellcheck source=scripts/activate-runtime.sh
 . "$here/activate-runtime.sh"
 # shellcheck source=scripts/kubelet.sh
@@ -123,6 +125,7 @@ roll_all() {
     pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
     pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
     kubelet_gate
+    install_part admin.secret >/dev/null
     approver_activate
     await 60 admitted || fail activate "a load balancer still keeps this apiserver out after 60 s" "look at 'journalctl -u evenkeel-upstreams' on the load balancers ($LOAD_BALANCERS)"
 }

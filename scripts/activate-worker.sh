@@ -6,6 +6,8 @@ umask 077
 here=/usr/local/lib/evenkeel
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
+# shellcheck source=scripts/artifacts.sh
+. "$here/artifacts.sh"
 # shellcheck source=scripts/activate-runtime.sh
 . "$here/activate-runtime.sh"
 # shellcheck source=scripts/kubelet.sh

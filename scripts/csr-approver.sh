@@ -5,7 +5,7 @@
 # Does not own kubelet client certificates: their rotation is approved by Kubernetes' own rules (render.addons.rbac).
 set -eu
 NAMES=${NAMES:-/etc/kubernetes/evenkeel/kubelet-serving.names}
-export KUBECONFIG=${KUBECONFIG:-/etc/kubernetes/evenkeel/csr-approver.conf}
+export KUBECONFIG="${KUBECONFIG:-/etc/kubernetes/evenkeel/csr-approver.conf}"
 TEMPLATE='{{.metadata.name}} {{.spec.username}} {{range .spec.usages}}{{.}},{{end}} {{.spec.request}} {{range .status.conditions}}{{.type}}{{end}}{{"\n"}}'
 
 say() {

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # The kubelet of this node: its files, its first client certificate, its restarts and its place in the API.
 # shellcheck disable=SC2086 # lists of parts are words
-# Does not own static pods. Needs lib.sh and the variables NODE and API_SERVER (https URL that this kubelet asks).
+# Does not own static pods. Needs lib.sh, artifacts.sh and the variables NODE and API_SERVER (https URL that this kubelet asks).
 
-KUBELET_PARTS="kubelet kubelet.secret ca"
+KUBELET_PARTS="kubelet kubelet.artifacts kubelet.secret ca"
 KUBELET_PKI=/var/lib/kubelet/pki
 KUBERNETES_CA=/etc/kubernetes/pki/ca.crt
 
@@ -19,6 +19,7 @@ kubelet_first_certificate() {
 
 kubelet_install() {
     for kubelet_part in $KUBELET_PARTS; do install_part "$kubelet_part" >/dev/null; done
+    install_artifacts kubelet
     kubelet_first_certificate
     systemctl daemon-reload
 }

@@ -32,6 +32,10 @@ lock() {
     }
 }
 
+unlock() {
+    exec 9>&-
+}
+
 # await SECONDS COMMAND...: until COMMAND succeeds; fails when the time is over.
 await() {
     await_until=$(($(date +%s) + $1))

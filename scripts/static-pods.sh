@@ -12,6 +12,7 @@ running() {
 
 # place_pod NAME PART...: installs the pod's parts, its manifest carrying their revision, so that the kubelet replaces
 # the pod exactly when something that it reads has changed. Sets PLACED to yes when the manifest changed, else to no.
+# shellcheck disable=SC2034 # PLACED is read by activate-master.sh
 place_pod() {
     place_name=$1
     shift

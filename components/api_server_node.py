@@ -1,0 +1,122 @@
+"""The control plane of one master beside etcd: apiserver, controller manager, scheduler, kubelet and CSR approver.
+
+Everything on it talks to its own apiserver. Owns what is staged; does not own when it is put to work
+(``components.rollout``), nor the node's labels (``components.cluster_addons``).
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components import kubelet
+from components.etcd_member import EtcdMember, member_variables
+from components.host import Parts, RemoteHost, Staged, Texts, call, secret_files
+from components.pki import ClusterPki, Pair
+from render import csr_approver, static_pods
+from render.kubeconfig import kubeconfig
+from render.static_pods import API_PORT, PKI
+from settings import Host, Stack
+
+
+@dataclass(frozen=True)
+class ApiServerNodeArgs:
+    """``etcd``: this master's own member, whose files are laid out before anything starts."""
+
+    stack: Stack
+    host: RemoteHost
+    pki: ClusterPki
+    etcd: EtcdMember
+
+
+class ApiServerNode(pulumi.ComponentResource):
+    """One master. ``staged`` is all that its activation shall put to work, etcd's files included."""
+
+    def __init__(self, name: str, args: ApiServerNodeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("evenkeel:index:ApiServerNode", name, None, opts)
+        host, node, stack = args.host, args.host.settings, args.stack
+        self.host, self.variables = host, activation_variables(stack, node)
+        secrets = host.stage(
+            "control-plane-secrets",
+            secret_files(_secret_parts(stack, args.pki, node)),
+            parent=self,
+            depends_on=host.prepared,
+            secret=True,
+        )
+        before = [*args.etcd.staged, secrets]
+        plain = host.stage(
+            "control-plane",
+            _plain_parts(stack, node),
+            parent=self,
+            depends_on=[*host.prepared, *(one.command for one in before)],
+            then=call("activate-master.sh first", self.variables),
+        )
+        self.staged: list[Staged] = [*before, plain]
+        self.register_outputs({"url": f"https://{node.address}:{API_PORT}"})
+
+
+def activation_variables(stack: Stack, node: Host) -> dict[str, str]:
+    """What scripts/activate-master.sh needs to know."""
+    pages = [f"{host.address}:{stack.load_balancer.status_port}" for host in stack.load_balancers().values()]
+    return {
+        **member_variables(stack, node.name),
+        **kubelet.variables(stack, node),
+        "LOAD_BALANCERS": " ".join(pages),
+        "MASTERS": str(len(stack.masters())),
+    }
+
+
+def local_kubeconfig(stack: Stack, pki: ClusterPki, server: str, user: str, pair: Pair) -> pulumi.Output[str]:
+    """A kubeconfig for ``user`` that asks ``server``."""
+    return pulumi.Output.all(pki.authorities["ca"].certificate, pair.certificate, pair.key).apply(
+        lambda pems: kubeconfig(stack.cluster.name, server, pems[0], user, pems[1], pems[2])
+    )
+
+
+def _plain_parts(stack: Stack, node: Host) -> Parts:
+    return {
+        "apiserver": [static_pods.kube_apiserver(stack, node)],
+        "controller-manager": [static_pods.kube_controller_manager(stack)],
+        "scheduler": [static_pods.kube_scheduler(stack)],
+        "kubelet": kubelet.plain_part(stack, node),
+        "csr-approver": csr_approver.files(stack),
+    }
+
+
+def _secret_parts(stack: Stack, pki: ClusterPki, node: Host) -> dict[str, Texts]:
+    own = f"https://{node.address}:{API_PORT}"
+
+    def config(user: str, row: str) -> pulumi.Output[str]:
+        return local_kubeconfig(stack, pki, own, user, pki.leaves[row])
+
+    return {
+        **kubelet.secret_parts(pki, node.name),
+        "pki.secret": _shared_keys(pki),
+        "apiserver.secret": _apiserver_keys(pki, node.name),
+        "controller-manager.secret": {
+            "/etc/kubernetes/controller-manager.conf": config("system:kube-controller-manager", "controller-manager")
+        },
+        "scheduler.secret": {"/etc/kubernetes/scheduler.conf": config("system:kube-scheduler", "scheduler")},
+        "csr-approver.secret": {csr_approver.KUBECONFIG: config("evenkeel:csr-approver", "csr-approver")},
+        "admin.secret": {"/etc/kubernetes/admin.conf": config("kubernetes-admin", "admin")},
+    }
+
+
+def _shared_keys(pki: ClusterPki) -> Texts:
+    """What all masters must hold alike: a token signed by one is verified by the others."""
+    return {
+        f"{PKI}/ca.key": pki.authorities["ca"].key,
+        f"{PKI}/front-proxy-ca.crt": pki.authorities["front-proxy-ca"].certificate,
+        f"{PKI}/sa.key": pki.service_account_key,
+        f"{PKI}/sa.pub": pki.service_account_public_key,
+    }
+
+
+def _apiserver_keys(pki: ClusterPki, node: str) -> Texts:
+    pairs = {
+        "apiserver": pki.leaves[f"apiserver-{node}"],
+        "apiserver-kubelet-client": pki.leaves["apiserver-kubelet-client"],
+        "apiserver-etcd-client": pki.leaves["apiserver-etcd-client"],
+        "front-proxy-client": pki.leaves["front-proxy-client"],
+    }
+    texts = {f"{PKI}/{name}.crt": pair.certificate for name, pair in pairs.items()}
+    return texts | {f"{PKI}/{name}.key": pair.key for name, pair in pairs.items()}

@@ -1,0 +1,76 @@
+"""The etcd member of one master: its certificates, its manifest, and its right to found the cluster.
+
+Owns what is staged for etcd. Does not own when it is put to work: that is the master's turn in ``components.rollout``.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.host import Parts, RemoteHost, Staged, call, secret_files
+from components.pki import ClusterPki
+from render import static_pods
+from render.static_pods import PKI
+from settings import Stack
+
+
+@dataclass(frozen=True)
+class EtcdMemberArgs:
+    """``founders`` is the initial cluster of the day the stack was first brought up, ``token`` that cluster's own."""
+
+    stack: Stack
+    host: RemoteHost
+    pki: ClusterPki
+    founders: pulumi.Input[str]
+    token: pulumi.Input[str]
+
+
+class EtcdMember(pulumi.ComponentResource):
+    """One voting member. ``staged`` is what the master's activation shall put to work."""
+
+    def __init__(self, name: str, args: EtcdMemberArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("evenkeel:index:EtcdMember", name, None, opts)
+        host, node = args.host, args.host.settings
+        variables = member_variables(args.stack, node.name)
+        secrets = host.stage(
+            "etcd-secrets",
+            _secret_parts(args.pki, node.name),
+            parent=self,
+            depends_on=host.prepared,
+            secret=True,
+            then=pulumi.Output.all(args.token, args.founders).apply(lambda given: _ticket(variables, *given)),
+        )
+        manifest = host.stage(
+            "etcd", {"etcd": [static_pods.etcd(args.stack, node)]}, parent=self, depends_on=host.prepared
+        )
+        self.staged: list[Staged] = [secrets, manifest]
+        self.register_outputs({"peerUrl": static_pods.peer_url(node)})
+
+
+def initial_cluster(stack: Stack) -> str:
+    """The members that the stack names, as etcd's ``--initial-cluster`` writes them."""
+    return ",".join(f"{name}={static_pods.peer_url(host)}" for name, host in stack.masters().items())
+
+
+def member_variables(stack: Stack, node: str) -> dict[str, str]:
+    """What scripts/etcd.sh needs to know."""
+    members = initial_cluster(stack).replace(",", " ")
+    return {"NODE": node, "ADDRESS": stack.hosts[node].address, "ETCD_MEMBERS": members}
+
+
+def _ticket(variables: dict[str, str], token: str, founders: str) -> str:
+    """A host gets its founding ticket only when its files are staged for the first time in the stack's life."""
+    return f'if [ "$1" = first ]; then\n{call(f"founding-ticket.sh {token} {founders}", variables)}fi\n'
+
+
+def _secret_parts(pki: ClusterPki, node: str) -> pulumi.Output[Parts]:
+    folder = f"{PKI}/etcd"
+    pairs = {
+        "server": pki.leaves[f"etcd-server-{node}"],
+        "peer": pki.leaves[f"etcd-peer-{node}"],
+        "healthcheck-client": pki.leaves["etcd-healthcheck-client"],
+    }
+    texts = {f"{folder}/{name}.crt": pair.certificate for name, pair in pairs.items()}
+    texts |= {f"{folder}/{name}.key": pair.key for name, pair in pairs.items()}
+    texts[f"{folder}/ca.crt"] = pki.authorities["etcd-ca"].certificate
+    return secret_files({"etcd.secret": texts})

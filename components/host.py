@@ -1,0 +1,168 @@
+"""One host and everything that reaches it: connection, quoting, staging, secrecy and messages of failure.
+
+Owns how text gets to a host. Does not own which text (``render``), nor what is done there (``scripts``), nor in which
+order hosts have their turn (``components.rollout``).
+"""
+
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi_command import remote
+
+from render.files import File, stage_script, wrap
+from settings import Host
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+ON_HOST = "/usr/local/lib/evenkeel"
+DIALS = 4
+SECONDS_A_DIAL = 10
+
+Parts = Mapping[str, Sequence[File]]
+Texts = Mapping[str, pulumi.Output[str]]
+
+
+@dataclass(frozen=True)
+class RemoteHostArgs:
+    """``host``: the host's settings, with its way in (user, port, pinned key, bastion) resolved."""
+
+    host: Host
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What a stage command leaves on a host, and a digest of it: an activation runs again when the digest changes."""
+
+    command: remote.Command
+    revision: pulumi.Output[str]
+
+
+class RemoteHost(pulumi.ComponentResource):
+    """A host reached by SSH. Files travel on standard input: plain ones readable in a preview, secret ones never."""
+
+    def __init__(self, name: str, args: RemoteHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("evenkeel:index:RemoteHost", name, None, opts)
+        self.settings = args.host
+        self._connection = _connection(args.host)
+        self._shell = "sh -s" if args.host.ssh.user == "root" else "sudo -n sh -s"
+        self.register_outputs({"address": args.host.address})
+
+    def run(
+        self,
+        step: str,
+        body: pulumi.Input[str],
+        parent: pulumi.Resource,
+        depends_on: Sequence[pulumi.Resource] = (),
+        secret: bool = False,
+    ) -> remote.Command:
+        """Runs the shell lines ``body`` as root, once and again whenever they change.
+
+        They see ``$1``: ``first`` when this step is new to the stack's state, ``again`` afterwards.
+        """
+        text = pulumi.Output.from_input(body).apply(wrap)
+        return remote.Command(
+            f"{self.settings.name}-{step}",
+            remote.CommandArgs(
+                connection=self._connection,
+                create=f"{self._shell} -- first",
+                update=f"{self._shell} -- again",
+                stdin=pulumi.Output.secret(text) if secret else text,
+                logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
+                add_previous_output_in_env=False,
+            ),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on)),
+        )
+
+    def stage(
+        self,
+        step: str,
+        parts: pulumi.Input[Parts],
+        parent: pulumi.Resource,
+        depends_on: Sequence[pulumi.Resource] = (),
+        secret: bool = False,
+        then: pulumi.Input[str] = "",
+    ) -> Staged:
+        """Lays files out on the host without touching what runs there; ``then`` are shell lines that follow."""
+        body = pulumi.Output.all(parts, then).apply(lambda given: _stage_body(*given))
+        command = self.run(step, body, parent, depends_on, secret)
+        revision = pulumi.Output.from_input(parts).apply(_digest)
+        return Staged(command, pulumi.Output.unsecret(revision) if secret else revision)
+
+    def activate(
+        self,
+        step: str,
+        script: str,
+        variables: Mapping[str, str],
+        staged: Sequence[Staged],
+        parent: pulumi.Resource,
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> remote.Command:
+        """Runs ``script`` (a file of scripts/, with its arguments) in the host's turn, whenever ``staged`` changed."""
+        revisions = pulumi.Output.all(*(one.revision for one in staged))
+        body = revisions.apply(lambda digests: _activate_body(script, variables, digests))
+        return self.run(step, body, parent, [*(one.command for one in staged), *depends_on])
+
+
+def call(script: str, variables: Mapping[str, str]) -> str:
+    """The shell lines that run a script of scripts/ on the host with these environment variables."""
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    return f"{exports}{ON_HOST}/{script}\n"
+
+
+def secret_files(parts: Mapping[str, Texts]) -> pulumi.Output[Parts]:
+    """Parts from paths and texts to come; nobody but root may read them, certificates and public keys excepted."""
+    return pulumi.Output.all(**{part: pulumi.Output.all(**texts) for part, texts in parts.items()}).apply(
+        lambda done: {part: [_secret_file(path, text) for path, text in texts.items()] for part, texts in done.items()}
+    )
+
+
+def _secret_file(path: str, text: str) -> File:
+    return File(path, text, mode="0644" if path.endswith((".crt", ".pub")) else "0600")
+
+
+def _activate_body(script: str, variables: Mapping[str, str], digests: Sequence[str]) -> str:
+    return f"# For what is staged as {' '.join(digests)}\n{call(script, variables)}"
+
+
+def _stage_body(parts: Parts, then: str) -> str:
+    lines = stage_script({part: list(files) for part, files in parts.items()})
+    return f". {ON_HOST}/lib.sh\nlock\n{lines}unlock\n{then}"
+
+
+def _digest(parts: Parts) -> str:
+    text = stage_script({part: list(files) for part, files in parts.items()})
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _connection(host: Host) -> remote.ConnectionArgs:
+    ssh = host.ssh
+    proxy = None
+    if ssh.bastion:
+        proxy = remote.ProxyConnectionArgs(
+            host=ssh.bastion.host,
+            port=ssh.bastion.port,
+            user=ssh.bastion.user,
+            host_key=ssh.bastion.host_key,
+            private_key=_private_key(host),
+            dial_error_limit=DIALS,
+            per_dial_timeout=SECONDS_A_DIAL,
+        )
+    return remote.ConnectionArgs(
+        host=ssh.host,
+        port=ssh.port,
+        user=ssh.user,
+        host_key=ssh.host_key,
+        private_key=_private_key(host),
+        proxy=proxy,
+        dial_error_limit=DIALS,
+        per_dial_timeout=SECONDS_A_DIAL,
+    )
+
+
+def _private_key(host: Host) -> pulumi.Output[str] | None:
+    """None leaves the choice to the SSH agent."""
+    key = host.ssh.private_key
+    return pulumi.Output.secret(key.get_secret_value()) if key else None

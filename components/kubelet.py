@@ -1,0 +1,29 @@
+"""What every node's kubelet needs, master or worker: the same parts, staged by the component of the node's role."""
+
+import pulumi
+
+from components.host import Texts
+from components.pki import ClusterPki
+from render import flannel, kubelet
+from render.files import File
+from render.static_pods import PKI
+from settings import Host, Stack
+
+
+def plain_part(stack: Stack, node: Host) -> list[File]:
+    """The part ``kubelet``."""
+    return kubelet.files(stack, node) + flannel.files(stack)
+
+
+def secret_parts(pki: ClusterPki, node: str) -> dict[str, Texts]:
+    """The parts ``ca``, what a node trusts, and ``kubelet.secret``, its first client certificate."""
+    first = pki.leaves[f"kubelet-{node}"]
+    return {
+        "ca": {f"{PKI}/ca.crt": pki.authorities["ca"].certificate},
+        "kubelet.secret": {kubelet.FIRST_CLIENT_PAIR: pulumi.Output.concat(first.certificate, first.key)},
+    }
+
+
+def variables(stack: Stack, node: Host) -> dict[str, str]:
+    """What scripts/kubelet.sh needs to know."""
+    return {"NODE": node.name, "API_SERVER": kubelet.api_server(stack, node)}

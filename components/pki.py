@@ -1,0 +1,107 @@
+"""Keys and certificates of a cluster, as tls resources.
+
+Owns key algorithms, validity and renewal. Does not own what a certificate says (``render.certificates``), nor where
+its files go (the components of the hosts that hold it).
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_tls as tls
+
+from render.certificates import AUTHORITIES, Authority, Certificate, table
+from settings import Stack
+
+HOURS_A_YEAR = 24 * 365
+AUTHORITY_HOURS = 10 * HOURS_A_YEAR
+LEAF_HOURS = HOURS_A_YEAR
+RENEWAL_HOURS = 30 * 24  # an `up` in the last 30 days of a certificate replaces it
+
+
+@dataclass(frozen=True)
+class ClusterPkiArgs:
+    """``stack``: whose table of certificates is made."""
+
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key, both PEM; the key is a secret. ``not_after`` is RFC 3339."""
+
+    certificate: pulumi.Output[str]
+    key: pulumi.Output[str]
+    not_after: pulumi.Output[str]
+
+
+class ClusterPki(pulumi.ComponentResource):
+    """Three authorities, the pair that signs service-account tokens, and every leaf of the table."""
+
+    def __init__(self, name: str, args: ClusterPkiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("evenkeel:index:ClusterPki", name, None, opts)
+        self._name, self._algorithm = name, args.stack.cluster.pki.algorithm
+        keep = pulumi.ResourceOptions(parent=self, protect=True)
+        self.authorities: dict[Authority, Pair] = {
+            authority: self._authority(authority, common_name, keep) for authority, common_name in AUTHORITIES.items()
+        }
+        service_account = self._key("service-account", keep)
+        self.service_account_key = service_account.private_key_pem
+        self.service_account_public_key = service_account.public_key_pem
+        self.table = table(args.stack)
+        self.leaves: dict[str, Pair] = {row.name: self._leaf(row) for row in self.table}
+        self.register_outputs({"certificates": self.summary()})
+
+    def summary(self) -> pulumi.Output[list[dict[str, str | None]]]:
+        """Every certificate with its host and end: what an operator looks through for the next one that expires."""
+        rows = [
+            pulumi.Output.all(name=row.name, host=row.host, notAfter=self.leaves[row.name].not_after)
+            for row in self.table
+        ]
+        rows += [
+            pulumi.Output.all(name=authority, host=None, notAfter=pair.not_after)
+            for authority, pair in self.authorities.items()
+        ]
+        return pulumi.Output.all(*rows).apply(lambda done: [dict(row) for row in done])
+
+    def _key(self, name: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
+        if self._algorithm == "RSA":
+            return tls.PrivateKey(f"{self._name}-{name}", algorithm="RSA", rsa_bits=2048, opts=opts)
+        return tls.PrivateKey(f"{self._name}-{name}", algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
+
+    def _authority(self, authority: Authority, common_name: str, opts: pulumi.ResourceOptions) -> Pair:
+        key = self._key(authority, opts)
+        certificate = tls.SelfSignedCert(
+            f"{self._name}-{authority}",
+            private_key_pem=key.private_key_pem,
+            subject=tls.SelfSignedCertSubjectArgs(common_name=common_name),
+            is_ca_certificate=True,
+            set_subject_key_id=True,
+            validity_period_hours=AUTHORITY_HOURS,
+            allowed_uses=["cert_signing", "digital_signature", "key_encipherment"],
+            opts=opts,
+        )
+        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
+
+    def _leaf(self, row: Certificate) -> Pair:
+        opts = pulumi.ResourceOptions(parent=self)
+        key = self._key(row.name, opts)
+        request = tls.CertRequest(
+            f"{self._name}-{row.name}",
+            private_key_pem=key.private_key_pem,
+            subject=tls.CertRequestSubjectArgs(common_name=row.common_name, organization=row.organization),
+            dns_names=list(row.dns_names) or None,
+            ip_addresses=list(row.ip_addresses) or None,
+            opts=opts,
+        )
+        authority = self.authorities[row.authority]
+        certificate = tls.LocallySignedCert(
+            f"{self._name}-{row.name}",
+            cert_request_pem=request.cert_request_pem,
+            ca_cert_pem=authority.certificate,
+            ca_private_key_pem=authority.key,
+            validity_period_hours=LEAF_HOURS,
+            early_renewal_hours=RENEWAL_HOURS,
+            allowed_uses=list(row.usages),
+            opts=opts,
+        )
+        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)

@@ -1,0 +1,61 @@
+"""In which order nodes put to work what was staged for them: masters one at a time, then workers in a few lanes.
+
+Each link of the chain ends with a health gate, so that a node that doesn't become well stops the rollout where it is.
+Does not own what a node does in its turn (scripts/activate-master.sh, scripts/activate-worker.sh).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_command import remote
+
+from components.api_server_node import ApiServerNode
+from components.etcd_member import member_variables
+from components.host import call
+from components.worker_node import WorkerNode
+from settings import Stack
+
+WORKERS_A_LANE = 10  # so that at most one worker in ten is in its turn at any moment
+
+
+@dataclass(frozen=True)
+class RolloutArgs:
+    """Nodes in the order in which they have their turn."""
+
+    stack: Stack
+    masters: Sequence[ApiServerNode]
+    workers: Sequence[WorkerNode]
+
+
+class Rollout(pulumi.ComponentResource):
+    """``control_plane`` ends when all masters are well, ``nodes`` when all workers are too."""
+
+    def __init__(self, name: str, args: RolloutArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("evenkeel:index:Rollout", name, None, opts)
+        nodes: list[ApiServerNode | WorkerNode] = [*args.masters, *args.workers]
+        everything = [one.command for node in nodes for one in node.staged]
+        self.control_plane = self._chain("activate-master.sh roll", args.masters, everything)
+        lanes = -(-len(args.workers) // WORKERS_A_LANE)
+        self.nodes: list[remote.Command] = [*self.control_plane]
+        for lane in range(lanes):
+            self.nodes += self._chain("activate-worker.sh roll", args.workers[lane::lanes], self.control_plane)
+        self.register_outputs({})
+
+    def _chain(
+        self, script: str, nodes: Sequence[ApiServerNode | WorkerNode], after: Sequence[pulumi.Resource]
+    ) -> list[remote.Command]:
+        links: list[remote.Command] = []
+        for node in nodes:
+            before = [*after, *links[-1:]]
+            links.append(node.host.activate("activate", script, node.variables, node.staged, self, before))
+        return links
+
+
+def forget_departed(
+    stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource], parent: pulumi.Resource
+) -> pulumi.Output[str]:
+    """Removes etcd members and nodes that no host of the stack stands behind; the etcd cluster's id is what it prints."""
+    variables = {**member_variables(stack, master.host.settings.name), "NODES": " ".join(stack.nodes())}
+    command = master.host.run("membership", call("membership.sh", variables), parent, after)
+    return command.stdout
