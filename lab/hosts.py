@@ -202,11 +202,17 @@ def _container(name: str) -> str:
 
 
 def _machine_options() -> list[str]:
-    """With cgroup v1 hosts use the machine's hierarchies side by side; with v2 each has a namespace of its own."""
+    """With cgroup v1 hosts use the machine's hierarchies side by side; with v2 each has a namespace of its own.
+
+    The folder above the hierarchies is a host's own all the same: its systemd mounts those that the machine does not.
+    """
     modules = ["--volume=/lib/modules:/lib/modules:ro"] if Path("/lib/modules").is_dir() else []
     if (CGROUP / "cgroup.controllers").exists():
         return [*modules, "--cgroupns=private"]
-    return [*modules, "--cgroupns=host", f"--volume={CGROUP}:{CGROUP}:rw"]
+    mounts = (line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines())
+    hierarchies = [path for path, kind in mounts if kind.startswith("cgroup") and Path(path).parent == CGROUP]
+    shared = [f"--volume={path}:{path}:rw" for path in hierarchies]
+    return [*modules, "--cgroupns=host", f"--tmpfs={CGROUP}:mode=755,size=4m", *shared]
 
 
 def _await_ssh(name: str) -> None:
