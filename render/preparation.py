@@ -1,0 +1,349 @@
+"""What one host is checked for and prepared with: the variables and files of scripts/preflight.sh and prepare.sh.
+
+Owns the limits, ports, commands, programs and images that go with each role. Does not own how they are checked or
+installed (``scripts``), containerd's configuration (``render.containerd``), or how the text reaches the host
+(``components.host``).
+"""
+
+import hashlib
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from render import containerd, kubelet, network
+from render.files import File, stage_script
+from render.static_pods import (
+    API_PORT,
+    CONTROLLER_MANAGER_PORT,
+    ETCD_CLIENT_PORT,
+    ETCD_METRICS_PORT,
+    ETCD_PEER_PORT,
+    SCHEDULER_PORT,
+)
+from settings import Host, Role, Stack
+
+Scripts = Mapping[str, str]
+ON_HOST = "/usr/local/lib/evenkeel"
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
+BINARIES = "/usr/local/bin"
+CNI_BINARIES = "/opt/cni/bin"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The least that a host of a role has (kubeadm's own limits for masters), and its free disk before the start."""
+
+    cores: int
+    memory_mb: int
+    disk_mb: int
+
+
+NEEDS: dict[Role, Needs] = {
+    "master": Needs(2, 1700, 4096),
+    "worker": Needs(1, 900, 3072),
+    "lb": Needs(1, 256, 256),
+    "hub": Needs(2, 1700, 4096),
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """Where the programs of an artifact go. ``members``: names, ``name=pattern``, or ``*`` for all of an archive.
+
+    ``group``: ``tools`` may be replaced at any time; ``runtime`` and ``kubelet`` in the host's turn.
+    """
+
+    artifact: str
+    group: str
+    folder: str = BINARIES
+    members: tuple[str, ...] = ("*",)
+
+
+NODE_PROGRAMS = (
+    Program("containerd", "runtime"),
+    Program("runc", "runtime", members=("runc",)),
+    Program("kubelet", "kubelet", members=("kubelet",)),
+    Program("kubectl", "tools", members=("kubectl",)),
+    Program("cni-plugins", "tools", CNI_BINARIES),
+)
+FLANNEL_PROGRAM = Program("flannel-cni", "tools", CNI_BINARIES, ("flannel=flannel*",))
+MASTER_PROGRAM = Program("etcd", "tools", members=("etcdctl", "etcdutl"))
+
+# Command, and the package of Debian and of Red Hat that brings it.
+COMMANDS = (
+    ("awk", "mawk", "gawk"),
+    ("curl", "curl", "curl"),
+    ("flock", "util-linux", "util-linux"),
+    ("getent", "libc-bin", "glibc-common"),
+    ("ip", "iproute2", "iproute"),
+    ("openssl", "openssl", "openssl"),
+    ("ss", "iproute2", "iproute"),
+)
+NODE_COMMANDS = (
+    ("conntrack", "conntrack", "conntrack-tools"),
+    ("gzip", "gzip", "gzip"),
+    ("modprobe", "kmod", "kmod"),
+    ("mount", "mount", "util-linux"),
+    ("tar", "tar", "tar"),
+)
+PROXY_COMMANDS = {"nftables": ("nft", "nftables", "nftables")}
+PROXY_COMMAND = ("iptables", "iptables", "iptables-nft")
+BALANCER_COMMANDS = (("nginx", "nginx-light", "nginx"),)
+VIP_COMMANDS = (("keepalived", "keepalived", "keepalived"),)
+
+MODULES = ("overlay", "br_netfilter")
+BASE_SYSCTLS = {"net.ipv4.tcp_retries2": "5"}  # a connection into a black hole fails after 14 s, not after 15 minutes
+NODE_SYSCTLS = {
+    "net.bridge.bridge-nf-call-iptables": "1",
+    "net.bridge.bridge-nf-call-ip6tables": "1",
+    "net.ipv4.ip_forward": "1",
+    # What the kubelet wants, and with protectKernelDefaults refuses to set itself.
+    "kernel.keys.root_maxbytes": "25000000",
+    "kernel.keys.root_maxkeys": "1000000",
+    "kernel.panic": "10",
+    "kernel.panic_on_oops": "1",
+    "vm.overcommit_memory": "1",
+    "vm.panic_on_oom": "0",
+}
+
+
+def preflight_body(stack: Stack, host: Host, scripts: Scripts) -> str:
+    """The whole of the preflight's script. ``scripts``: the texts of scripts/, by file name."""
+    return scripts["lib.sh"] + assignments(preflight_variables(stack, host)) + scripts["preflight.sh"]
+
+
+def prepare_body(stack: Stack, host: Host, scripts: Scripts) -> str:
+    """The whole of the preparation's script, with all files that it installs."""
+    staging = f"lock\n{stage_script(parts(stack, host, scripts))}"
+    return scripts["lib.sh"] + assignments(prepare_variables(stack, host)) + staging + scripts["prepare.sh"]
+
+
+def privileged_shell(host: Host) -> str:
+    """The command that reads a script from standard input as root, and says in our words when sudo does not let it."""
+    if host.ssh.user == "root":
+        return "sh -s"
+    cause = f"user {host.ssh.user} may not become root without a password"
+    remedy = f"let sudo do so ('{host.ssh.user} ALL=(ALL) NOPASSWD: ALL' in /etc/sudoers.d), or set evenkeel:ssh.user"
+    message = shlex.quote(f"evenkeel: {host.name}: preflight: {cause}; {remedy}")
+    guard = f'sudo -n true 2>/dev/null || {{ echo {message} >&2; exit 1; }}; exec sudo -n sh -s "$@"'
+    return f"sh -c {shlex.quote(guard)} evenkeel"
+
+
+def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
+    """What scripts/preflight.sh asks for."""
+    needs = [NEEDS[role] for role in host.roles]
+    configuration = kubelet.configuration(stack, host) if runs_pods(host) else {}
+    version = stack.release.versions.kubernetes
+    downloads = [*_downloads(stack, host)]
+    return {
+        "EVENKEEL_HOST": host.name,
+        "ADDRESS": host.address,
+        "ROLES": " ".join(host.roles),
+        "RUNS_PODS": "yes" if runs_pods(host) else "no",
+        "MIN_CORES": str(max(need.cores for need in needs)),
+        "MIN_MEMORY_MB": str(max(need.memory_mb for need in needs)),
+        "MIN_DISK_MB": str(max(need.disk_mb for need in needs)),
+        "MACHINES": " ".join(MACHINES[name] for name in stack.release.architectures()),
+        "KUBERNETES": version,
+        "FAIL_SWAP_ON": _flag(configuration.get("failSwapOn", True)),
+        "FAIL_CGROUP_V1": _flag(configuration.get("failCgroupV1", _minor(version) >= FIRST_WITHOUT_CGROUP_V1)),
+        "NAMES": " ".join(_names(stack, host)),
+        "OWN_NAMES": " ".join([host.name, *_balancer_names(stack)]),
+        "VIP_INTERFACE": _vip_interface(stack, host),
+        "PORTS": _lines(ports(stack, host)),
+        "COMMANDS": _lines(commands(stack, host)),
+        "CLOCK_URL": _clock_url(stack),
+        "DOWNLOADS": _lines(downloads),
+        "IMAGES": _lines(_image_probes(stack, host)),
+        "DOWNLOAD_REMEDY": _download_remedy(stack),
+        "LOCK_REMEDY": f"lock it again with 'python -m ops lock {stack.release.name}' if that is as it should be",
+    }
+
+
+def prepare_variables(stack: Stack, host: Host) -> dict[str, str]:
+    """What scripts/prepare.sh asks for."""
+    references = [stack.release.image(name) for name in images(stack, host)]
+    return {
+        "EVENKEEL_HOST": host.name,
+        "ARTIFACTS": _lines(_artifacts(stack, host)),
+        "IMAGES": _lines((containerd.by_digest(reference), reference.split("@")[0]) for reference in references),
+    }
+
+
+def parts(stack: Stack, host: Host, scripts: Scripts) -> dict[str, list[File]]:
+    """The files that prepare.sh installs, or keeps for the host's turn."""
+    here = {
+        "scripts": [File(f"{ON_HOST}/{name}", text, mode="0755") for name, text in sorted(scripts.items())],
+        "system": _system_files(host),
+    }
+    if runs_pods(host):
+        here["registries"] = containerd.registry_files(stack)
+        here["runtime"] = containerd.runtime_files(stack, host)
+    return here
+
+
+def revision(stack: Stack, host: Host) -> str:
+    """A digest over what waits for the host's turn after it was prepared: its activation runs again when it changes."""
+    waiting = [line for line in _artifacts(stack, host) if line[0] != "tools"]
+    files = [(file.path, file.content) for file in containerd.runtime_files(stack, host)]
+    return hashlib.sha256(repr((waiting, files)).encode()).hexdigest()[:12]
+
+
+def same_machine(descriptions: Mapping[str, str]) -> list[str]:
+    """One warning for each machine id that several hosts share, from what each host's preflight printed."""
+    hosts: dict[str, list[str]] = {}
+    for name, text in descriptions.items():
+        for line in text.splitlines():
+            if line.startswith("machine "):
+                hosts.setdefault(line, []).append(name)
+    remedy = "give each its own: 'rm /etc/machine-id && systemd-machine-id-setup', then boot it again"
+    return [
+        f"hosts {', '.join(names)}: the same /etc/machine-id, as after cloning a disk; {remedy}"
+        for names in hosts.values()
+        if len(names) > 1
+    ]
+
+
+def runs_pods(host: Host) -> bool:
+    """Whether the host has a kubelet and containerd."""
+    return bool({"master", "worker"} & set(host.roles))
+
+
+def programs(stack: Stack, host: Host) -> list[Program]:
+    """What is installed on this host."""
+    if not runs_pods(host):
+        return []
+    flannel = [FLANNEL_PROGRAM] if stack.cluster.cni == "flannel" else []
+    return [*NODE_PROGRAMS, *flannel, *([MASTER_PROGRAM] if "master" in host.roles else [])]
+
+
+def images(stack: Stack, host: Host) -> list[str]:
+    """The images that pods of this host may need."""
+    if not runs_pods(host):
+        return []
+    everywhere = ["pause", "kube-proxy", "coredns", *(["flannel"] if stack.cluster.cni == "flannel" else [])]
+    control_plane = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+    return everywhere + (control_plane if "master" in host.roles else [])
+
+
+def ports(stack: Stack, host: Host) -> list[tuple[str, str]]:
+    """Port and program of all that will listen on this host."""
+    listening: list[tuple[int, str]] = []
+    if "master" in host.roles:
+        listening += [(API_PORT, "kube-apiserver")]
+        listening += [(port, "etcd") for port in (ETCD_CLIENT_PORT, ETCD_PEER_PORT, ETCD_METRICS_PORT)]
+        listening += [(CONTROLLER_MANAGER_PORT, "kube-controller-manager"), (SCHEDULER_PORT, "kube-scheduler")]
+    if runs_pods(host):
+        configuration = kubelet.configuration(stack, host)
+        listening += [(configuration.get("port", 10250), "kubelet"), (configuration["healthzPort"], "kubelet")]
+        proxy = stack.cluster.kube_proxy.config
+        listening += [(_port(proxy, "metricsBindAddress", 10249), "kube-proxy")]
+        listening += [(_port(proxy, "healthzBindAddress", 10256), "kube-proxy")]
+    if "lb" in host.roles:
+        listening += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
+    return [(str(port), program) for port, program in listening if port]
+
+
+def commands(stack: Stack, host: Host) -> list[tuple[str, str, str]]:
+    """What the distribution must bring for this host's roles."""
+    wanted = [*COMMANDS]
+    if runs_pods(host):
+        mode = stack.cluster.kube_proxy.config.get("mode", "")
+        wanted += [*NODE_COMMANDS, PROXY_COMMANDS.get(mode, PROXY_COMMAND)]
+    if "lb" in host.roles:
+        wanted += [*BALANCER_COMMANDS, *(VIP_COMMANDS if stack.load_balancer.vip else ())]
+    return sorted(wanted)
+
+
+def assignments(variables: Mapping[str, str]) -> str:
+    """Shell lines that set the variables."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _system_files(host: Host) -> list[File]:
+    settings = BASE_SYSCTLS | (NODE_SYSCTLS if runs_pods(host) else {})
+    sysctls = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    modules = [File("/etc/modules-load.d/evenkeel.conf", "".join(f"{module}\n" for module in MODULES))]
+    return [File("/etc/sysctl.d/90-evenkeel.conf", sysctls), *(modules if runs_pods(host) else [])]
+
+
+def _artifacts(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
+    for program in programs(stack, host):
+        for architecture in stack.release.architectures():
+            artifact = stack.release.artifact(program.artifact, architecture)
+            form = "tar" if artifact.url.endswith((".tgz", ".tar.gz")) else "plain"
+            where = (artifact.name, artifact.sha256, form, program.folder, *program.members)
+            yield (program.group, MACHINES[architecture], *where)
+
+
+def _downloads(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
+    for program in programs(stack, host):
+        for architecture in stack.release.architectures():
+            artifact = stack.release.artifact(program.artifact, architecture)
+            yield MACHINES[architecture], artifact.name, artifact.sha256, artifact.url
+
+
+def _image_probes(stack: Stack, host: Host) -> Iterable[tuple[str, str]]:
+    """Where the mirror, if there is one, says whether it has an image. A publisher's registry wants a token first."""
+    mirrors = stack.release.image_mirrors()
+    for reference in (stack.release.image(name) for name in images(stack, host)):
+        image = containerd.by_digest(reference)
+        registry, path = image.split("/", 1)
+        repository, digest = path.split("@")
+        if mirror := mirrors[registry]:
+            yield image, f"{containerd.mirror_url(mirror, registry)}/{repository}/manifests/{digest}"
+
+
+def _names(stack: Stack, host: Host) -> list[str]:
+    """The names of the servers that downloads and images come from."""
+    if not runs_pods(host):
+        return []
+    urls = [artifact[-1] for artifact in _downloads(stack, host)]
+    urls += [mirror or f"https://{registry}" for registry, mirror in stack.release.image_mirrors().items()]
+    return _only_names(urlsplit(url).hostname or "" for url in urls)
+
+
+def _balancer_names(stack: Stack) -> list[str]:
+    return _only_names([stack.load_balancer.address, *stack.load_balancer.extra_sans])
+
+
+def _only_names(addresses: Iterable[str]) -> list[str]:
+    return sorted({address for address in addresses if not network.is_ip(address) and not address.startswith("*")})
+
+
+def _vip_interface(stack: Stack, host: Host) -> str:
+    vip = stack.load_balancer.vip
+    return vip.interface if vip and "lb" in host.roles else ""
+
+
+def _clock_url(stack: Stack) -> str:
+    """The same for every host, so that all are held against one clock."""
+    return stack.release.artifact("kubelet", stack.release.architectures()[0]).url
+
+
+def _download_remedy(stack: Stack) -> str:
+    if stack.release.mirror:
+        return "put it there, or correct evenkeel:release.mirror"
+    return "see to this host's way there (proxy, firewall), or set evenkeel:release.mirror"
+
+
+def _port(config: Mapping[str, str], key: str, default: int) -> int:
+    """The port of kube-proxy's ``address:port``; 0 where the user has turned it off."""
+    if key not in config:
+        return default
+    port = config[key].rpartition(":")[2]
+    return int(port) if port.isdigit() else 0
+
+
+def _minor(version: str) -> int:
+    return int(version.split(".")[1])
+
+
+def _flag(value: object) -> str:
+    return "true" if value else "false"
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join(" ".join(row) for row in rows)

@@ -1,0 +1,386 @@
+# shellcheck shell=sh
+# Whether one host can become what the stack wants, and its downloads, before anything is changed on any host.
+# Everything that is wrong with the host is said at once, one line each; only then is anything fetched, into the cache.
+# Does not own limits and tables: they come ahead of this text, as variables, from render/preparation.py. Needs lib.sh,
+# ahead of this text as well: no file of ours need be on the host.
+#
+#   ROLES ADDRESS               this host in the stack's settings
+#   MIN_CORES MIN_MEMORY_MB     what the host must have; MIN_DISK_MB must be free before it is prepared the first time
+#   MIN_DISK_MB
+#   MACHINES                    what the release is locked for, in the words of uname -m
+#   KUBERNETES FAIL_SWAP_ON     the kubelet's version, and what it refuses to start with
+#   FAIL_CGROUP_V1
+#   RUNS_PODS                   yes on masters and workers
+#   NAMES OWN_NAMES             what must resolve, and what should
+#   VIP_INTERFACE               the interface that carries the load balancer's address, if it moves between hosts
+#   PORTS                       PORT PROGRAM a line: what will listen
+#   COMMANDS                    COMMAND DEBIAN_PACKAGE REDHAT_PACKAGE a line: what the host's distribution must bring
+#   CLOCK_URL                   an address whose HTTP server says what time it is
+#   DOWNLOADS                   MACHINE NAME SHA256 URL a line
+#   IMAGES                      IMAGE_BY_DIGEST URL a line: images that the mirror must have
+#   DOWNLOAD_REMEDY LOCK_REMEDY what to do when a download is missing, or is not what the lock says
+
+EVENKEEL_CACHE=${EVENKEEL_CACHE:-/var/cache/evenkeel}
+MAX_SKEW_MS=2000
+CLOCK_SAMPLES=6
+STEADY_DISK_MB=512
+PATH=$PATH:$EVENKEEL_ROOT/usr/local/sbin:$EVENKEEL_ROOT/usr/local/bin:$EVENKEEL_ROOT/usr/sbin:$EVENKEEL_ROOT/sbin
+
+problems=0
+
+# problem CAUSE REMEDY
+problem() {
+    printf 'evenkeel: %s: preflight: %s; %s\n' "$EVENKEEL_HOST" "$1" "$2" >&2 || :
+    problems=$((problems + 1))
+}
+
+warning() {
+    say "preflight: warning: $1; $2"
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+prepared_before() {
+    [ -d "$EVENKEEL_STATE" ]
+}
+
+check_privileges() {
+    [ "$(id -u)" = 0 ] || fail preflight "the script runs as user $(id -un), not as root" "set evenkeel:ssh.user to root or to a user with sudo"
+}
+
+check_systemd() {
+    [ -d "$EVENKEEL_ROOT/run/systemd/system" ] ||
+        problem "its init is $(cat "$EVENKEEL_ROOT/proc/1/comm"), not systemd" "use a distribution that boots with systemd"
+}
+
+check_architecture() {
+    case " $MACHINES " in
+    *" $(uname -m) "*) ;;
+    *) problem "its architecture is $(uname -m), and the release is locked for $MACHINES" "$LOCK_REMEDY, or use another host" ;;
+    esac
+}
+
+check_capacity() {
+    cores=$(nproc)
+    [ "$cores" -ge "$MIN_CORES" ] || problem "it has $cores cores, and a host with roles $ROLES needs $MIN_CORES" "give it more cores"
+    memory=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' "$EVENKEEL_ROOT/proc/meminfo")
+    [ "$memory" -ge "$MIN_MEMORY_MB" ] || problem "it has $memory MB of memory, and a host with roles $ROLES needs $MIN_MEMORY_MB MB" "give it more memory"
+    for folder in /var/lib /usr/local; do
+        check_disk "$folder"
+    done
+}
+
+check_disk() {
+    disk_wanted=$MIN_DISK_MB
+    ! prepared_before || disk_wanted=$STEADY_DISK_MB
+    disk_free=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "$disk_free" -ge "$disk_wanted" ] || problem "$1 has $disk_free MB free, and $disk_wanted MB are needed" "free some space there, or mount a bigger disk"
+}
+
+check_swap() {
+    swaps=$(awk 'NR > 1 { print $1 }' "$EVENKEEL_ROOT/proc/swaps" 2>/dev/null | paste -sd ' ' -)
+    if [ "$FAIL_SWAP_ON" = true ] && [ -n "$swaps" ]; then
+        problem "swap is on ($swaps), and the kubelet does not start with it" "turn it off ('swapoff -a', and take it out of /etc/fstab), or set evenkeel:cluster.kubelet.config.failSwapOn to false"
+    fi
+}
+
+cgroup_version() {
+    case $(stat -fc %T "$EVENKEEL_ROOT/sys/fs/cgroup" 2>/dev/null) in
+    cgroup2fs) echo v2 ;;
+    *) echo v1 ;;
+    esac
+}
+
+check_cgroups() {
+    if [ "$(cgroup_version)" = v2 ]; then
+        controllers=$(cat "$EVENKEEL_ROOT/sys/fs/cgroup/cgroup.controllers")
+    else
+        controllers=$(awk '$4 == 1 { print $1 }' "$EVENKEEL_ROOT/proc/cgroups" | paste -sd ' ' -)
+        [ "$FAIL_CGROUP_V1" = false ] || problem "it has cgroup v1, and the kubelet $KUBERNETES does not start with it" "boot with systemd.unified_cgroup_hierarchy=1, or set evenkeel:cluster.kubelet.config.failCgroupV1 to false"
+    fi
+    for controller in cpu memory pids; do
+        case " $controllers " in
+        *" $controller "*) ;;
+        *) problem "the kernel offers no cgroup controller $controller" "take cgroup_disable=$controller off the kernel's command line (or add cgroup_enable=$controller) and boot again" ;;
+        esac
+    done
+}
+
+check_modules() {
+    grep -qw overlay "$EVENKEEL_ROOT/proc/filesystems" || loadable overlay
+    [ -d "$EVENKEEL_ROOT/proc/sys/net/bridge" ] || loadable br_netfilter
+}
+
+loadable() {
+    modprobe -n -q "$1" 2>/dev/null ||
+        problem "the kernel module $1 is neither loaded nor can be" "install the module package of the running kernel ($(uname -r)); on a container's host, load it there ('modprobe $1')"
+}
+
+check_names() {
+    for name in $NAMES; do
+        getent hosts "$name" >/dev/null || problem "the name $name does not resolve" "add it to the DNS that this host asks, or to its /etc/hosts"
+    done
+    for name in $OWN_NAMES; do
+        getent hosts "$name" >/dev/null || warning "the name $name does not resolve here" "add it to /etc/hosts if programs on this host shall use it"
+    done
+}
+
+check_address() {
+    addresses=$(ip -o address show | awk '{ sub(/\/.*/, "", $4); print $4 }')
+    printf '%s\n' "$addresses" | grep -qxF "$ADDRESS" ||
+        problem "its address $ADDRESS is on none of its interfaces ($(printf '%s\n' "$addresses" | paste -sd ' ' -))" "set evenkeel:hosts.$EVENKEEL_HOST.address to one of these; an address that is translated on the way (NAT) cannot be listened on"
+    [ -z "$VIP_INTERFACE" ] || [ -e "$EVENKEEL_ROOT/sys/class/net/$VIP_INTERFACE" ] ||
+        problem "it has no interface $VIP_INTERFACE for the load balancer's address" "set evenkeel:loadBalancer.vip.interface to the name that 'ip link' shows"
+}
+
+# Prints PORT PROGRAM PID of what listens; the kernel knows programs by the first 15 characters of their names.
+listeners() {
+    ss -Hltnp | awk '{
+        port = $4; sub(/.*:/, "", port)
+        program = "-"; pid = "-"
+        if (match($0, /\(\("[^"]*",pid=[0-9]+/)) {
+            holder = substr($0, RSTART + 3, RLENGTH - 3)
+            program = holder; sub(/".*/, "", program); gsub(/ /, "_", program)
+            pid = holder; sub(/.*pid=/, "", pid)
+        }
+        print port, program, pid
+    }' | sort -u
+}
+
+check_ports() {
+    listening=$(listeners)
+    while read -r port program; do
+        [ -n "$port" ] || continue
+        while read -r taken holder pid; do
+            if [ "$taken" = "$port" ]; then check_holder "$port" "$program" "$holder" "$pid"; fi
+        done <<LISTENING
+$listening
+LISTENING
+    done <<PORTS
+$PORTS
+PORTS
+}
+
+# check_holder PORT PROGRAM HOLDER PID
+check_holder() {
+    if [ "$3" != "$(printf '%.15s' "$2")" ]; then
+        problem "port $1, which $2 needs, is held by $3 (pid $4)" "stop that program ('systemctl status $4' names its unit), or give it another port"
+    elif ! prepared_before; then
+        problem "port $1 is held by a $3 (pid $4) that this stack did not start" "remove what runs there (kubeadm reset, if kubeadm made it), or use another host"
+    fi
+}
+
+check_commands() {
+    missing='' debian='' redhat=''
+    while read -r command debian_package redhat_package; do
+        if [ -n "$command" ] && ! has "$command"; then
+            missing="$missing $command"
+            debian=$(add_word "$debian" "$debian_package")
+            redhat=$(add_word "$redhat" "$redhat_package")
+        fi
+    done <<COMMANDS
+$COMMANDS
+COMMANDS
+    [ -z "$missing" ] || problem "it lacks the commands$missing" "install them (Debian: apt-get install $debian; Red Hat: dnf install $redhat)"
+}
+
+add_word() {
+    case " $1 " in
+    *" $2 "*) printf '%s' "$1" ;;
+    *) printf '%s' "$1${1:+ }$2" ;;
+    esac
+}
+
+check_stream_module() {
+    has nginx || return 0
+    flags=$(nginx -V 2>&1 | tr ' ' '\n')
+    case $flags in
+    *--with-stream=dynamic*) module=$(printf '%s\n' "$flags" | sed -n 's/^--modules-path=//p')/ngx_stream_module.so ;;
+    *--with-stream*) return 0 ;;
+    *) module=/not-built ;;
+    esac
+    [ -e "$EVENKEEL_ROOT$module" ] ||
+        problem "its nginx has no stream module" "install it (Debian: apt-get install libnginx-mod-stream; Red Hat: dnf install nginx-mod-stream)"
+}
+
+milliseconds() {
+    now=$(date +%s%N)
+    echo "${now%??????}"
+}
+
+# One answer's Date narrows how far this host's clock is ahead (in ms) to a little over a second: the server cuts its
+# time to a whole second, and the answer is under way for a while. Sets clock_low and clock_high; an Age says how long
+# ago a cache on the way got the answer.
+sample_clock() {
+    asked=$(milliseconds)
+    answer=$(curl -sS -I --connect-timeout 5 --max-time 10 "$CLOCK_URL" 2>&1) || return 1
+    answered=$(milliseconds)
+    said=$(printf '%s\n' "$answer" | tr -d '\r' | sed -n 's/^[Dd]ate: *//p' | tail -n 1)
+    age=$(printf '%s\n' "$answer" | tr -d '\r' | sed -n 's/^[Aa]ge: *\([0-9][0-9]*\)$/\1/p' | tail -n 1)
+    [ -n "$said" ] || return 1
+    server=$((($(date -u -d "$said" +%s) + ${age:-0}) * 1000))
+    [ $((asked - server - 1000)) -le "$clock_low" ] || clock_low=$((asked - server - 1000))
+    [ $((answered - server)) -ge "$clock_high" ] || clock_high=$((answered - server))
+}
+
+# Asks again, up to CLOCK_SAMPLES times, only while the limit lies between the two bounds: a second is narrowed to about
+# a fifth of one. The same server is every host's measure, so that two hosts never differ by more than twice the limit.
+check_clock() {
+    clock_low=-4000000000000 clock_high=4000000000000 samples=0
+    while [ "$samples" -lt "$CLOCK_SAMPLES" ]; do
+        samples=$((samples + 1))
+        sample_clock || { clock_unknown; return 0; }
+        clock_undecided || break
+        sleep 0.23
+    done
+    skew=$(((clock_low + clock_high) / 2))
+    if [ "${skew#-}" -gt "$MAX_SKEW_MS" ]; then
+        problem "its clock is about $(seconds "$skew") that of $CLOCK_URL (2 s are allowed)" "set the clocks by NTP ('timedatectl set-ntp true') on this host and on that server"
+    fi
+}
+
+clock_undecided() {
+    ! { [ "$clock_low" -gt "$MAX_SKEW_MS" ] || [ "$clock_high" -lt "-$MAX_SKEW_MS" ] ||
+        { [ "$clock_low" -ge "-$MAX_SKEW_MS" ] && [ "$clock_high" -le "$MAX_SKEW_MS" ]; }; }
+}
+
+seconds() {
+    awk -v ms="$1" 'BEGIN { printf "%.1f s %s", ms < 0 ? -ms / 1000 : ms / 1000, ms < 0 ? "behind" : "ahead of" }'
+}
+
+clock_unknown() {
+    cause=$(printf '%s\n' "$answer" | sed -n 's/^curl: //p' | tail -n 1)
+    if [ -n "$DOWNLOADS" ]; then
+        problem "$CLOCK_URL, where its downloads and the time come from, does not answer: ${cause:-no Date in its answer}" "$DOWNLOAD_REMEDY"
+    else
+        warning "its clock was not compared: $CLOCK_URL does not answer: ${cause:-no Date in its answer}" "see that NTP runs on this host"
+    fi
+}
+
+# The mirror must have the images by their digests, but for those that this host pulled before.
+check_images() {
+    wanted=
+    while read -r image url; do
+        if [ -n "$image" ] && ! grep -qxF "$image" "$EVENKEEL_STATE/images" 2>/dev/null; then
+            wanted="$wanted $url"
+        fi
+    done <<IMAGES
+$IMAGES
+IMAGES
+    [ -n "$wanted" ] || return 0
+    # shellcheck disable=SC2086 # a list of addresses
+    answers=$(curl -s -I --connect-timeout 5 --max-time 60 -H "Accept: application/vnd.oci.image.index.v1+json" \
+        -H "Accept: application/vnd.oci.image.manifest.v1+json" \
+        -H "Accept: application/vnd.docker.distribution.manifest.list.v2+json" \
+        -H "Accept: application/vnd.docker.distribution.manifest.v2+json" \
+        -w '\nanswer %{http_code} %{url_effective}\n' $wanted || true)
+    while read -r word status url; do
+        [ "$word" != answer ] || [ "$status" = 200 ] || image_missing "$status" "$url"
+    done <<ANSWERS
+$answers
+ANSWERS
+}
+
+# image_missing STATUS URL
+image_missing() {
+    image=$(printf '%s\n' "$IMAGES" | awk -v url="$2" '$2 == url { print $1; exit }')
+    status="status $1"
+    [ "$1" != 000 ] || status="no answer"
+    problem "the mirror does not have image $image ($status from $2)" "$DOWNLOAD_REMEDY"
+}
+
+check_host() {
+    check_commands
+    check_systemd
+    check_architecture
+    check_capacity
+    check_names
+    ! has ip || check_address
+    ! has ss || check_ports
+    case " $ROLES " in *" lb "*) check_stream_module ;; esac
+    if [ "$RUNS_PODS" = yes ]; then
+        check_swap
+        check_cgroups
+        check_modules
+    fi
+    if has curl; then
+        check_clock
+        check_images
+    fi
+    [ "$problems" = 0 ] || exit 1
+}
+
+# The downloads that the cache lacks, side by side; a download that an earlier run did not finish goes on.
+fetch_all() {
+    [ -n "$DOWNLOADS" ] || return 0
+    (umask 022 && mkdir -p "${EVENKEEL_CACHE%/*}")
+    mkdir -p "$EVENKEEL_CACHE"
+    exec 8>"$EVENKEEL_CACHE/.lock"
+    flock -w 600 8 || fail preflight "an earlier run has been fetching for 10 minutes" "look for it with 'fuser -v $EVENKEEL_CACHE/.lock', end it, and run up again"
+    jobs_of_fetch=
+    while read -r machine name sha256 url; do
+        if [ "$machine" = "$(uname -m)" ] && [ ! -f "$EVENKEEL_CACHE/$sha256" ]; then
+            fetch "$name" "$sha256" "$url" &
+            jobs_of_fetch="$jobs_of_fetch $!"
+        fi
+    done <<DOWNLOADS
+$DOWNLOADS
+DOWNLOADS
+    failed=
+    for job in $jobs_of_fetch; do
+        wait "$job" || failed=yes
+    done
+    [ -z "$failed" ] || exit 1
+}
+
+# fetch NAME SHA256 URL: the file has its name in the cache only once it is whole and is what the lock says.
+fetch() {
+    fetch_new=$EVENKEEL_CACHE/.$2.part
+    if [ -s "$fetch_new" ] && [ "$(sha256_of "$fetch_new")" != "$2" ]; then
+        say "fetching the rest of $1"
+        download "$3" "$fetch_new" --continue-at - 2>/dev/null || rm -f "$fetch_new"
+        [ "$(sha256_of "$fetch_new")" = "$2" ] || rm -f "$fetch_new"
+    fi
+    if [ ! -f "$fetch_new" ]; then
+        say "fetching $1"
+        fetch_error=$(download "$3" "$fetch_new" 2>&1) || {
+            problem "$1 cannot be fetched from $3: $(printf '%s\n' "$fetch_error" | sed -n 's/^curl: //p' | tail -n 1)" "$DOWNLOAD_REMEDY"
+            exit 1
+        }
+    fi
+    fetch_got=$(sha256_of "$fetch_new")
+    [ "$fetch_got" = "$2" ] || {
+        rm -f "$fetch_new"
+        problem "$1 from $3 has sha256 $fetch_got, and the release's lock says $2" "$LOCK_REMEDY"
+        exit 1
+    }
+    mv -f "$fetch_new" "$EVENKEEL_CACHE/$2"
+}
+
+# download URL FILE OPTION...
+download() {
+    download_url=$1 download_file=$2
+    shift 2
+    curl --fail --silent --show-error --location --connect-timeout 10 --speed-limit 1000 --speed-time 60 \
+        --retry 4 --retry-delay 1 --retry-connrefused "$@" --output "$download_file" "$download_url"
+}
+
+sha256_of() {
+    sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1
+}
+
+# What the host is: the same words at every run, for the program's own comparisons.
+describe() {
+    printf 'architecture %s\n' "$(uname -m)"
+    # shellcheck source=/dev/null
+    printf 'distribution %s\n' "$(. "$EVENKEEL_ROOT/etc/os-release" && echo "$ID ${VERSION_ID:-rolling}")"
+    printf 'cgroup %s\n' "$(cgroup_version)"
+    printf 'machine %s\n' "$(sha256sum <"$EVENKEEL_ROOT/etc/machine-id" | cut -c 1-16)"
+}
+
+check_privileges
+check_host
+fetch_all
+describe
