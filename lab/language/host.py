@@ -19,7 +19,8 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 VERSION = "3.259.0"
 TOLD_THE_USER = 32
 """The exec script's exit status once it has shown the error itself."""
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 0.5
+"""For a program to end by itself: it can't while it waits for an engine that waits for us, as after a failure."""
 LIST_PACKAGES = (
     "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
 )
