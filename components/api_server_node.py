@@ -24,6 +24,7 @@ class ApiServerNodeArgs:
 
     stack: Stack
     host: RemoteHost
+    prepared: Staged
     pki: ClusterPki
     etcd: EtcdMember
 
@@ -39,7 +40,7 @@ class ApiServerNode(pulumi.ComponentResource):
             "control-plane-secrets",
             secret_files(_secret_parts(stack, args.pki, node)),
             parent=self,
-            depends_on=host.prepared,
+            depends_on=[args.prepared.command],
             secret=True,
         )
         before = [*args.etcd.staged, secrets]
@@ -47,10 +48,10 @@ class ApiServerNode(pulumi.ComponentResource):
             "control-plane",
             _plain_parts(stack, node),
             parent=self,
-            depends_on=[*host.prepared, *(one.command for one in before)],
+            depends_on=[args.prepared.command, *(one.command for one in before)],
             then=call("activate-master.sh first", self.variables),
         )
-        self.staged: list[Staged] = [*before, plain]
+        self.staged: list[Staged] = [args.prepared, *before, plain]
         self.register_outputs({"url": f"https://{node.address}:{API_PORT}"})
 
 

@@ -20,6 +20,7 @@ class EtcdMemberArgs:
 
     stack: Stack
     host: RemoteHost
+    prepared: Staged
     pki: ClusterPki
     founders: pulumi.Input[str]
     token: pulumi.Input[str]
@@ -36,12 +37,12 @@ class EtcdMember(pulumi.ComponentResource):
             "etcd-secrets",
             _secret_parts(args.pki, node.name),
             parent=self,
-            depends_on=host.prepared,
+            depends_on=[args.prepared.command],
             secret=True,
             then=pulumi.Output.all(args.token, args.founders).apply(lambda given: _ticket(variables, *given)),
         )
         manifest = host.stage(
-            "etcd", {"etcd": [static_pods.etcd(args.stack, node)]}, parent=self, depends_on=host.prepared
+            "etcd", {"etcd": [static_pods.etcd(args.stack, node)]}, parent=self, depends_on=[args.prepared.command]
         )
         self.staged: list[Staged] = [secrets, manifest]
         self.register_outputs({"peerUrl": static_pods.peer_url(node)})

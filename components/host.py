@@ -5,7 +5,6 @@ order hosts have their turn (``components.rollout``).
 """
 
 import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ import pulumi
 from pulumi_command import remote
 
 from render.files import File, stage_script, wrap
+from render.preparation import ON_HOST, assignments, privileged_shell
 from settings import Host
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-ON_HOST = "/usr/local/lib/evenkeel"
 DIALS = 4
 SECONDS_A_DIAL = 10
 
@@ -47,7 +46,7 @@ class RemoteHost(pulumi.ComponentResource):
         super().__init__("evenkeel:index:RemoteHost", name, None, opts)
         self.settings = args.host
         self._connection = _connection(args.host)
-        self._shell = "sh -s" if args.host.ssh.user == "root" else "sudo -n sh -s"
+        self._shell = privileged_shell(args.host)
         self.register_outputs({"address": args.host.address})
 
     def run(
@@ -108,8 +107,7 @@ class RemoteHost(pulumi.ComponentResource):
 
 def call(script: str, variables: Mapping[str, str]) -> str:
     """The shell lines that run a script of scripts/ on the host with these environment variables."""
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-    return f"{exports}{ON_HOST}/{script}\n"
+    return f"{assignments(variables)}export {' '.join(variables)}\n{ON_HOST}/{script}\n"
 
 
 def secret_files(parts: Mapping[str, Texts]) -> pulumi.Output[Parts]:

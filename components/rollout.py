@@ -55,7 +55,7 @@ class Rollout(pulumi.ComponentResource):
 def forget_departed(
     stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource], parent: pulumi.Resource
 ) -> pulumi.Output[str]:
-    """Removes etcd members and nodes that no host of the stack stands behind; the etcd cluster's id is what it prints."""
+    """Removes etcd members and nodes that no host of the stack stands behind; gives the etcd cluster's id."""
     variables = {**member_variables(stack, master.host.settings.name), "NODES": " ".join(stack.nodes())}
     command = master.host.run("membership", call("membership.sh", variables), parent, after)
     return command.stdout

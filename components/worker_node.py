@@ -20,6 +20,7 @@ class WorkerNodeArgs:
 
     stack: Stack
     host: RemoteHost
+    prepared: Staged
     pki: ClusterPki
 
 
@@ -34,15 +35,15 @@ class WorkerNode(pulumi.ComponentResource):
             "kubelet-secrets",
             secret_files(kubelet.secret_parts(args.pki, node.name)),
             parent=self,
-            depends_on=host.prepared,
+            depends_on=[args.prepared.command],
             secret=True,
         )
         plain = host.stage(
             "kubelet",
             {"kubelet": kubelet.plain_part(args.stack, node)},
             parent=self,
-            depends_on=[*host.prepared, secrets.command],
+            depends_on=[args.prepared.command, secrets.command],
             then=call("activate-worker.sh first", self.variables),
         )
-        self.staged: list[Staged] = [secrets, plain]
+        self.staged: list[Staged] = [args.prepared, secrets, plain]
         self.register_outputs({"address": node.address})

@@ -50,11 +50,18 @@ others_serve() {
     done
 }
 
+# The manifest of a first start says how; the staged one, which says nothing, comes with the next change of etcd.
+etcd_place_first() {
+    install_part etcd.secret >/dev/null
+    etcd_start_fresh
+    place_pod etcd $ETCD_PARTS
+    ETCD_FIRST_START=
+    applied etcd $ETCD_PARTS
+}
+
 etcd_activate() {
     if ! etcd_has_data; then
-        install_part etcd.secret >/dev/null
-        etcd_start_fresh
-        place_pod etcd $ETCD_PARTS
+        etcd_place_first
     else
         etcd_may_stop
         [ -z "$(running kube-apiserver)" ] || {
@@ -103,10 +110,7 @@ approver_activate() {
 
 # Everything at once: nothing runs here that could be interrupted.
 start_all() {
-    install_part etcd.secret >/dev/null
-    etcd_start_fresh
-    place_pod etcd $ETCD_PARTS
-    ETCD_FIRST_START=
+    etcd_place_first
     place_pod kube-apiserver $APISERVER_PARTS
     place_pod kube-controller-manager $CONTROLLER_MANAGER_PARTS
     place_pod kube-scheduler $SCHEDULER_PARTS
@@ -116,7 +120,6 @@ start_all() {
 roll_all() {
     runtime_activate
     if pending etcd $ETCD_PARTS; then etcd_activate; fi
-    ETCD_FIRST_START=
     kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
     etcd_gate

@@ -1,0 +1,90 @@
+"""Runs components against Pulumi's mocks and keeps what they register.
+
+Texts that the real plugins mark as secret are secret here too, so that a test can ask whether one got out unwrapped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.runtime import Mocks, rpc, set_mocks
+from pulumi.runtime import test as awaiting_all
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+
+SECRET_TEXTS = {"private_key_pem": "-----BEGIN EC PRIVATE KEY-----\n{name}\n-----END EC PRIVATE KEY-----\n"}
+TEXTS = {
+    "tls:index/privateKey:PrivateKey": {"public_key_pem": "-----BEGIN PUBLIC KEY-----\n{name}\n"},
+    "tls:index/certRequest:CertRequest": {"cert_request_pem": "-----BEGIN CERTIFICATE REQUEST-----\n{name}\n"},
+    "tls:index/selfSignedCert:SelfSignedCert": {"cert_pem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
+    "tls:index/locallySignedCert:LocallySignedCert": {"cert_pem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
+    "random:index/randomUuid:RandomUuid": {"result": "00000000-0000-4000-8000-000000000000"},
+    "command:remote:Command": {"stdout": "", "stderr": ""},
+}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the engine would see it; secrets in ``inputs`` are wrapped."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
+class Recorder(Mocks):
+    """Answers as the real plugins would, and remembers."""
+
+    def __init__(self) -> None:
+        self.registered: list[Registration] = []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.registered.append(Registration(args.typ, args.name, args.inputs))
+        outputs = {key: text.format(name=args.name) for key, text in TEXTS.get(args.typ, {}).items()}
+        if args.typ == "tls:index/privateKey:PrivateKey":
+            outputs |= {key: _secret(text.format(name=args.name)) for key, text in SECRET_TEXTS.items()}
+        if args.typ.endswith("Cert"):
+            outputs["validity_end_time"] = "2027-11-23T00:00:00Z"
+        return f"{args.name}-id", {**args.inputs, **outputs}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"no component asks a plugin anything, but {args.token} was called")
+
+
+def run(program: Callable[[], object], preview: bool = False) -> list[Registration]:
+    """What ``program`` registers, once every registration has landed."""
+    recorder = Recorder()
+    set_mocks(recorder, project="evenkeel", stack="sample", preview=preview)
+    ended: Callable[[], None] = awaiting_all(program)  # type: ignore[no-untyped-call] # the SDK's decorator has no types
+    ended()
+    return recorder.registered
+
+
+def commands(registered: list[Registration]) -> dict[str, Registration]:
+    """The remote commands by name."""
+    return {one.name: one for one in registered if one.type == "command:remote:Command"}
+
+
+def is_secret(value: object) -> bool:
+    """Whether a registered input travels wrapped."""
+    return isinstance(value, dict) and value.get(rpc._special_sig_key) == rpc._special_secret_sig
+
+
+def plain_texts(value: object) -> list[str]:
+    """Every string of a registered input that is not wrapped as a secret."""
+    if is_secret(value):
+        return []
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in plain_texts(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in plain_texts(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+def unwrapped(value: Any) -> Any:
+    """The value of an input, secret or not."""
+    return value["value"] if is_secret(value) else value
+
+
+def _secret(text: str) -> Any:
+    return {rpc._special_sig_key: rpc._special_secret_sig, "value": text}

@@ -1,0 +1,94 @@
+"""A control plane's components: what travels where, in the open or not, and in which order."""
+
+from pathlib import Path
+
+import pytest
+
+from components.api_server_node import ApiServerNode, ApiServerNodeArgs
+from components.etcd_member import EtcdMember, EtcdMemberArgs, initial_cluster
+from components.host import RemoteHost, RemoteHostArgs
+from components.pki import ClusterPki, ClusterPkiArgs
+from components.preparation import Preparation, PreparationArgs
+from components.rollout import Rollout, RolloutArgs
+from components.worker_node import WorkerNode, WorkerNodeArgs
+from settings import Stack
+from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
+from tests.settings import samples
+
+
+def control_plane(stack: Stack) -> None:
+    """What ``__main__`` composes of hosts and nodes."""
+    hosts = {name: RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.hosts.items()}
+    prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
+    pki = ClusterPki("pki", ClusterPkiArgs(stack))
+    masters = []
+    for name in stack.masters():
+        host, done, founders = hosts[name], prepared[name], initial_cluster(stack)
+        member = EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, host, done, pki, founders, "a-cluster-token"))
+        masters.append(ApiServerNode(f"{name}-control-plane", ApiServerNodeArgs(stack, host, done, pki, member)))
+    workers = [
+        WorkerNode(f"{name}-node", WorkerNodeArgs(stack, hosts[name], prepared[name], pki)) for name in stack.workers()
+    ]
+    Rollout("rollout", RolloutArgs(stack, masters, workers))
+
+
+@pytest.fixture(params=[False, True], ids=["up", "preview"])
+def registered(request: pytest.FixtureRequest, tmp_path: Path) -> list[Registration]:
+    stack = samples.stack(tmp_path)
+    return run(lambda: control_plane(stack), preview=request.param)
+
+
+def test_no_private_key_or_kubeconfig_is_ever_registered_in_the_open(registered: list[Registration]) -> None:
+    for one in registered:
+        for text in plain_texts(one.inputs):
+            assert "PRIVATE KEY" not in text, f"{one.name} shows a private key"
+            assert "client-key-data" not in text, f"{one.name} shows a kubeconfig's key"
+            assert samples.PRIVATE_KEY not in text, f"{one.name} shows the SSH key"
+
+
+def test_secrets_travel_on_standard_input_and_nothing_of_them_is_logged(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack)))
+    for name in ("shaolin-etcd-secrets", "shaolin-control-plane-secrets", "huashan-kubelet-secrets"):
+        assert is_secret(found[name].inputs["stdin"]), f"{name} is readable in state"
+        assert found[name].inputs["logging"] == "none"
+        assert "PRIVATE KEY" in unwrapped(found[name].inputs["stdin"])
+
+
+def test_the_manifest_of_a_master_can_be_read_in_a_preview(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack), preview=True))
+    assert "--advertise-address=192.0.2.12\n" in found["wudang-control-plane"].inputs["stdin"]
+    assert "--initial-cluster-state=existing" in found["emei-etcd"].inputs["stdin"]
+
+
+def test_a_founding_ticket_is_given_only_by_the_first_staging_of_a_host(tmp_path: Path) -> None:
+    """A host that lost its data and came back with a ticket would found a second, empty cluster."""
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack)))
+    secrets = found["shaolin-etcd-secrets"].inputs
+    assert secrets["create"] == "sh -s -- first"
+    assert secrets["update"] == "sh -s -- again"
+    ticket = unwrapped(secrets["stdin"]).partition('if [ "$1" = first ]; then\n')[2]
+    assert "founding-ticket.sh a-cluster-token shaolin=https://192.0.2.11:2380," in ticket
+
+
+def test_every_script_runs_wholly_or_not_at_all(tmp_path: Path) -> None:
+    """A connection cut in the middle must not leave half a script running: the last line is what starts it."""
+    stack = samples.stack(tmp_path)
+    for name, command in commands(run(lambda: control_plane(stack))).items():
+        text = unwrapped(command.inputs["stdin"])
+        assert text.startswith("main() {\n"), name
+        assert text.endswith('\n}\nmain "$@"\n'), name
+
+
+def test_every_host_shows_the_pinned_key(registered: list[Registration]) -> None:
+    for name, command in commands(registered).items():
+        connection = unwrapped(command.inputs["connection"])
+        assert connection["hostKey"].startswith("ssh-ed25519 "), f"{name} would talk to any host"
+
+
+def test_a_sudo_user_needs_no_root_login(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path, {"ssh": {**samples.values()["ssh"], "user": "operator"}})
+    found = commands(run(lambda: control_plane(stack)))
+    assert "sudo -n sh -s" in found["shaolin-etcd"].inputs["create"]
