@@ -16,7 +16,7 @@ INTERVAL=0.5   # seconds from one round to the next
 PATIENCE=3     # rounds in which no upstream of a service answers, until all of them take connections again
 HASTY=60       # rounds: one that leaves again so soon after its return must answer well for longer the next time
 MOST=16        # rounds: the longest that it must
-RETRY=20       # rounds between two attempts while nginx refuses
+RETRY=10       # rounds between two attempts while nginx refuses
 
 say() {
     printf '%s\n' "$*" >&2
@@ -31,7 +31,7 @@ write_requests() {
         printf "connect-timeout = %s\nmax-time = %s\n", $6, $6
         if ($5 != "-") printf "cacert = \"%s\"\n", $5
         printf "write-out = \"%d %%{http_code} %%{errormsg}\\n\"\n", NR
-    }' "$run/rows" >"$run/requests"
+    }' "$rows" >"$run/requests"
 }
 
 ask() {
@@ -46,64 +46,14 @@ $answers
 ANSWERS
 }
 
-# Decides who is up and down from the answers and what it remembers, and prints "calm" when that is everybody, and well.
-# RUN/memory, a line each row: verdict, good answers in a row, how many it needs to return, round of its return, rounds
-# in which nobody of its service answered.
+# Decides who is up and who is down. `mood` becomes "calm" when everybody is up and well: then no round needs to decide
+# until somebody isn't.
 decide() {
-    printf '%s\n' "$answers" | awk -v round="$round" -v patience="$PATIENCE" -v hasty="$HASTY" -v most="$MOST" \
-        -v memory="$run/memory" '
-        function tell(row, what) { print service[row] ": " name[row] " " what > "/dev/stderr" }
-        function leave(row) {
-            verdict[row] = "down"
-            needs[row] = round - returned[row] >= hasty ? 1 : (2 * needs[row] < most ? 2 * needs[row] : most)
-            tell(row, "is not ready (" why[row] "): no new connections")
-        }
-        function come_back(row) {
-            verdict[row] = "up"
-            returned[row] = round
-            tell(row, "is ready: takes connections")
-        }
-        FILENAME == ARGV[1] {
-            rows = FNR; service[FNR] = $1; name[FNR] = $2
-            verdict[FNR] = "up"; good[FNR] = 0; needs[FNR] = 1; returned[FNR] = -hasty; unanswered[FNR] = 0
-            why[FNR] = "no answer"
-            next
-        }
-        FILENAME == ARGV[2] {
-            verdict[FNR] = $1; good[FNR] = $2; needs[FNR] = $3; returned[FNR] = $4; unanswered[FNR] = $5
-            next
-        }
-        {
-            row = $1; code = $2
-            ready[row] = code == 200
-            sub(/^[0-9]+ [0-9]+ ?/, "")
-            why[row] = code > 0 ? "HTTP " code : $0
-        }
-        END {
-            for (row = 1; row <= rows; row++) {
-                good[row] = ready[row] ? good[row] + 1 : 0
-                if (ready[row]) answers[service[row]]++
-            }
-            for (row = 1; row <= rows; row++) {
-                unanswered[row] = answers[service[row]] ? 0 : unanswered[row] + 1
-                if (answers[service[row]] && !ready[row] && verdict[row] == "up") leave(row)
-                else if (ready[row] && verdict[row] == "down" && good[row] >= needs[row]) come_back(row)
-                else if (unanswered[row] >= patience && verdict[row] == "down") {
-                    verdict[row] = "up"
-                    tell(row, "is not ready (" why[row] "), nor is any other: takes connections")
-                }
-                if (ready[row] && verdict[row] == "up") serving[service[row]]++
-            }
-            mood = "calm"
-            for (row = 1; row <= rows; row++) {
-                if (ready[row] && !serving[service[row]]) come_back(row)
-                if (!ready[row] || verdict[row] == "down") mood = "wary"
-                print verdict[row], good[row], needs[row], returned[row], unanswered[row] > memory ".new"
-            }
-            print mood
-        }' "$run/rows" "$run/memory" - >"$run/mood"
+    decision=$(printf '%s\n' "$answers" | awk -v round="$round" -v patience="$PATIENCE" -v hasty="$HASTY" \
+        -v most="$MOST" -v memory="$run/memory.new" -f "${0%/*}/upstream-verdicts.awk" "$rows" "$run/memory" -)
     mv "$run/memory.new" "$run/memory"
-    read -r mood <"$run/mood"
+    mood=${decision% *}
+    [ "${decision#* }" = same ] || due=yes
 }
 
 # write_lists MEMORY FOLDER: the lists that nginx includes. The status page is part of nginx's own configuration, so it
@@ -129,7 +79,7 @@ write_lists() {
         END {
             for (i = 1; i <= services; i++)
                 printf "%s", page("/upstreams/" order[i], status[order[i]]) > (folder "/status.conf")
-        }' "$1" "$run/rows"
+        }' "$1" "$rows"
 }
 
 differs() {
@@ -166,42 +116,49 @@ apply() {
         fi
         rm "$state/unloaded"
     fi
-    complaint=
-    rest=0
+    due='' complaint=''
     : >"$run/alive"
 }
 
 prepare() {
-    mkdir -p "$run" "$state/live"
-    grep -Ev '^ *(#|$)' "$table" >"$run/rows"
+    mkdir -p "$state/live"
+    grep -Ev '^ *(#|$)' "$table" >"$rows"
     revision=$(sha256sum <"$conf")
     revision=${revision%% *}
 }
 
 watch() {
+    mkdir -p "$run"
+    rows=$run/rows
     prepare
     write_requests
     : >"$run/memory"
-    round=0 mood=new rest=0 complaint=
+    round=0 mood=new due=yes rest=0 complaint=''
     while :; do
         sleep "$INTERVAL" &
         pause=$!
         round=$((round + 1))
         ask
-        if [ "$mood" != calm ] || [ "$rest" -gt 0 ] || ! all_ready; then
+        if [ -n "$due" ] || [ "$mood" != calm ] || ! all_ready; then
             decide
-            if [ "$rest" -gt 0 ]; then rest=$((rest - 1)); else apply; fi
+            if [ "$rest" -gt 0 ]; then
+                rest=$((rest - 1))
+            elif [ -n "$due" ]; then
+                apply
+            fi
         fi
         wait "$pause" || :
     done
 }
 
 seed() {
+    rows=$state/seed.rows
     prepare
-    write_lists /dev/null "$state/next"
-    for list in "$state/next/"*.conf; do
+    write_lists /dev/null "$state/seed"
+    for list in "$state/seed/"*.conf; do
         [ -e "$state/live/${list##*/}" ] || mv "$list" "$state/live/"
     done
+    rm -rf "$state/seed" "$rows"
 }
 
 mode=$1 table=$2 state=$3 run=$4 conf=$5

@@ -1,0 +1,255 @@
+"""An nginx stream load balancer on one host: which files it consists of.
+
+Owns nginx.conf, the table that scripts/upstream-check.sh works from, and the units around both. Does not own the lists
+of upstreams themselves: the check writes those on the host, because only there is it known who is ready. Does not own
+the virtual address either (``render.keepalived``).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from render.files import File
+
+STATE = "/var/lib/evenkeel/lb"
+RUN = "/run/evenkeel-lb"
+LIBRARY = "/usr/local/lib/evenkeel/lb"
+TABLE = f"{STATE}/upstreams"
+NGINX_CONF = "/etc/nginx/nginx.conf"
+CHECK_UNIT = "evenkeel-upstreams.service"
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+# A proxied connection takes two of nginx's connections, and each of those a file.
+WORKER_CONNECTIONS = 8192
+WORKER_FILES = 2 * WORKER_CONNECTIONS
+
+_WORD = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+_PATH = re.compile(r"/[-A-Za-z0-9._~/]*")
+
+
+def _expect(pattern: re.Pattern[str], what: str, value: str) -> None:
+    if not pattern.fullmatch(value):
+        raise ValueError(
+            f"{what} {value!r}: does not match {pattern.pattern}; it becomes part of nginx's configuration"
+        )
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """One server behind a service."""
+
+    name: str
+    address: str
+    port: int
+    weight: int = 1
+
+    def __post_init__(self) -> None:
+        _expect(_WORD, "upstream", self.name)
+
+
+@dataclass(frozen=True)
+class HttpCheck:
+    """How an upstream is asked whether it is ready: only HTTP 200 within ``seconds`` says yes.
+
+    With https its certificate is verified against the file ``ca_path(service)``, which the caller lays there.
+    """
+
+    path: str = "/readyz"
+    scheme: Literal["http", "https"] = "https"
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        _expect(_PATH, "check path", self.path)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One port of the load balancer and what is behind it. ``affinity`` keeps a client with one upstream."""
+
+    name: str
+    listen: int
+    upstreams: tuple[Upstream, ...]
+    check: HttpCheck = HttpCheck()
+    connect_timeout: str = "1s"
+    proxy_timeout: str = "10m"
+    max_fails: int = 1
+    fail_timeout: str = "5s"
+    affinity: bool = False
+
+    def __post_init__(self) -> None:
+        _expect(_WORD, "service", self.name)
+        if not self.upstreams:
+            raise ValueError(f"service {self.name}: has no upstream; a load balancer needs at least one")
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """One load balancer host. ``readers`` are the addresses that may read its status page."""
+
+    address: str
+    status_port: int
+    readers: tuple[str, ...]
+    services: tuple[Service, ...]
+
+    def __post_init__(self) -> None:
+        ports = [service.listen for service in self.services] + [self.status_port]
+        if len(set(ports)) != len(ports):
+            raise ValueError(f"load balancer {self.address}: two of the ports {ports} are the same; give each its own")
+        if len({service.name for service in self.services}) != len(self.services):
+            raise ValueError(f"load balancer {self.address}: two services have the same name; give each its own")
+
+    @property
+    def status(self) -> str:
+        """Where the status page is: ``/upstreams/<service>`` lists each upstream as nginx runs with it."""
+        return f"{self.address}:{self.status_port}"
+
+
+def files(balancer: Balancer) -> list[File]:
+    """The plain files of the part ``lb``; nginx.conf is last, so that what it includes is there before it."""
+    return [
+        _script("upstream-check.sh", mode="0755"),
+        _script("upstream-verdicts.awk", mode="0644"),
+        File(TABLE, table(balancer)),
+        File(f"/etc/systemd/system/{CHECK_UNIT}", CHECK_UNIT_TEXT),
+        File("/etc/systemd/system/nginx.service.d/evenkeel.conf", NGINX_DROP_IN),
+        File("/etc/sysctl.d/60-evenkeel-lb.conf", SYSCTLS),
+        File(NGINX_CONF, nginx_conf(balancer)),
+    ]
+
+
+def ca_path(service: Service) -> str:
+    """The file against which the check verifies the certificates of a service's upstreams."""
+    return f"{STATE}/{service.name}.ca.pem"
+
+
+def table(balancer: Balancer) -> str:
+    """What scripts/upstream-check.sh reads: one upstream a line."""
+    rows = [_row(service, upstream) for service in balancer.services for upstream in service.upstreams]
+    return "\n".join(["# service upstream address check CA seconds options", *rows, ""])
+
+
+def nginx_conf(balancer: Balancer) -> str:
+    """The whole nginx.conf of a host that balances and does nothing else."""
+    readers = sorted({*balancer.readers, balancer.address})
+    return NGINX_CONF_TEXT.format(
+        state=STATE,
+        files=WORKER_FILES,
+        connections=WORKER_CONNECTIONS,
+        services="\n".join(_stream(service) for service in balancer.services),
+        readers="\n".join(f"        {reader} 1;" for reader in readers),
+        status=balancer.status,
+    )
+
+
+def _row(service: Service, upstream: Upstream) -> str:
+    server = f"{upstream.address}:{upstream.port}"
+    check = service.check
+    ca = ca_path(service) if check.scheme == "https" else "-"
+    options = f"weight={upstream.weight} max_fails={service.max_fails} fail_timeout={service.fail_timeout}"
+    url = f"{check.scheme}://{server}{check.path}"
+    return f"{service.name} {upstream.name} {server} {url} {ca} {check.seconds:g} {options}"
+
+
+def _stream(service: Service) -> str:
+    return STREAM_TEXT.format(
+        name=service.name,
+        affinity="        hash $remote_addr consistent;\n" if service.affinity else "",
+        state=STATE,
+        listen=service.listen,
+        connect_timeout=service.connect_timeout,
+        proxy_timeout=service.proxy_timeout,
+    )
+
+
+def _script(name: str, mode: str) -> File:
+    return File(f"{LIBRARY}/{name}", (SCRIPTS / name).read_text(), mode=mode)
+
+
+NGINX_CONF_TEXT = """\
+# Written by Evenkeel: nginx on this host balances and does nothing else.
+# Loads the stream module where this nginx has it apart; found out on the host.
+include {state}/modules.conf;
+
+worker_processes auto;
+worker_rlimit_nofile {files};
+pid /run/nginx.pid;
+error_log /var/log/nginx/error.log error;
+
+# No worker_shutdown_timeout: it would cut watches and `logs -f` after each reload.
+events {{
+    worker_connections {connections};
+}}
+
+stream {{
+{services}}}
+
+# The status page. `return` is answered before allow and deny are looked at, hence the geo.
+http {{
+    access_log off;
+    default_type text/plain;
+    server_tokens off;
+    keepalive_timeout 0;
+
+    geo $reader {{
+        default 0;
+{readers}
+    }}
+
+    server {{
+        listen {status};
+        if ($reader = 0) {{ return 403; }}
+        location / {{ return 404; }}
+        location = /alive {{ return 200 "nginx serves\\n"; }}
+        include {state}/live/status.conf;
+    }}
+}}
+"""
+
+STREAM_TEXT = """\
+    upstream {name} {{
+        zone {name} 64k;
+{affinity}\
+        include {state}/live/{name}.upstream.conf;
+    }}
+    server {{
+        listen {listen};
+        proxy_pass {name};
+        proxy_connect_timeout {connect_timeout};
+        proxy_timeout {proxy_timeout};
+    }}
+"""
+
+CHECK_UNIT_TEXT = f"""\
+[Unit]
+Description=Evenkeel: nginx's upstreams are those that are ready
+Wants=network-online.target
+After=network-online.target nginx.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={LIBRARY}/upstream-check.sh watch {TABLE} {STATE} {RUN} {NGINX_CONF}
+RuntimeDirectory={RUN.removeprefix("/run/")}
+UMask=0022
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+NGINX_DROP_IN = """\
+# The distribution's unit leaves a crashed nginx where it is.
+[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+Restart=on-failure
+RestartSec=1
+"""
+
+SYSCTLS = """\
+# A connection into a host that is gone without a word fails after 14 s instead of 51 s.
+net.ipv4.tcp_retries2 = 5
+"""
