@@ -1,0 +1,19 @@
+"""What runs inside the cluster to make it one: RBAC, kube-proxy, CoreDNS and the pod network, as plain objects.
+
+Pure functions of the stack's settings. Does not own how the objects reach the API, in which order, or whether anyone
+waits for them: that is ``components.cluster_addons``.
+"""
+
+from render.addons import coredns, flannel, kube_proxy, rbac
+from render.addons.objects import Object
+from settings import Stack
+
+
+def by_addon(stack: Stack) -> dict[str, list[Object]]:
+    """Each add-on's objects, in an order in which they can be made."""
+    return {
+        "rbac": rbac.objects(),
+        "kube-proxy": kube_proxy.objects(stack),
+        "flannel": flannel.objects(stack),
+        "coredns": coredns.objects(stack),
+    }

@@ -1,0 +1,137 @@
+"""kube-proxy as kubeadm 1.36 runs it (``phases/addons/proxy``), with the load balancer as its server.
+
+Names, selector and file layout are kubeadm's, so that an adopted cluster keeps its DaemonSet. Two things differ: its
+pods roll when their ConfigMap changes (they read it only at start), and they have a readiness probe, so that a bad
+setting stops the roll at the first node. kubeadm's Role for joining nodes is left out: nodes don't join by token.
+Does not own the packet filter's programs: they are in the image.
+"""
+
+from typing import Any
+
+import yaml
+
+from render import network
+from render.addons.objects import (
+    Object,
+    cluster_role_binding,
+    config_map,
+    digest_of,
+    from_field,
+    host_path,
+    namespaced,
+    of_service_account,
+    service_account,
+)
+from settings import Stack
+from settings.merge import merged
+
+NAMESPACE = "kube-system"
+NAME = "kube-proxy"
+FOLDER = "/var/lib/kube-proxy"
+CONFIG_KEY = "config.conf"
+KUBECONFIG_KEY = "kubeconfig.conf"
+CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount"
+HEALTH_PORT = 10256
+ANY_ADDRESS = ("0.0.0.0", "::")
+LABELS = {"k8s-app": NAME}
+
+
+def objects(stack: Stack) -> list[Object]:
+    """kube-proxy's objects, the DaemonSet last."""
+    data = {CONFIG_KEY: _yaml(configuration(stack)), KUBECONFIG_KEY: _yaml(_kubeconfig(network.api_endpoint(stack)))}
+    return [
+        service_account(NAMESPACE, NAME),
+        cluster_role_binding("kubeadm:node-proxier", "system:node-proxier", of_service_account(NAMESPACE, NAME)),
+        config_map(NAMESPACE, NAME, data, {"app": NAME}),
+        _daemon_set(stack, data),
+    ]
+
+
+def configuration(stack: Stack) -> dict[str, Any]:
+    """The KubeProxyConfiguration: the stack's own settings laid over what the cluster fixes."""
+    base = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": f"{FOLDER}/{KUBECONFIG_KEY}"},
+        "clusterCIDR": str(stack.cluster.pod_cidr),
+    }
+    return merged(base, stack.cluster.kube_proxy.config)
+
+
+def uses_nftables(stack: Stack) -> bool:
+    """Whether kube-proxy programs nftables rather than iptables; the pod network follows it (``addons.flannel``)."""
+    return configuration(stack).get("mode") == "nftables"
+
+
+def _kubeconfig(server: str) -> Object:
+    """Names files that the kubelet mounts and renews, and so holds no secret."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": "default", "cluster": {"certificate-authority": f"{CREDENTIALS}/ca.crt", "server": server}}
+        ],
+        "contexts": [{"name": "default", "context": {"cluster": "default", "namespace": "default", "user": "default"}}],
+        "current-context": "default",
+        "users": [{"name": "default", "user": {"tokenFile": f"{CREDENTIALS}/token"}}],
+    }
+
+
+def _daemon_set(stack: Stack, data: dict[str, str]) -> Object:
+    template = {"metadata": {"labels": LABELS, "annotations": digest_of(data)}, "spec": _pod(stack)}
+    spec = {"selector": {"matchLabels": LABELS}, "updateStrategy": {"type": "RollingUpdate"}, "template": template}
+    return namespaced("apps/v1", "DaemonSet", NAMESPACE, NAME, LABELS) | {"spec": spec}
+
+
+def _pod(stack: Stack) -> Object:
+    return {
+        "priorityClassName": "system-node-critical",
+        "hostNetwork": True,
+        "serviceAccountName": NAME,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [_container(stack)],
+        "volumes": [
+            {"name": NAME, "configMap": {"name": NAME}},
+            host_path("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
+            host_path("lib-modules", "/lib/modules"),
+        ],
+    }
+
+
+def _container(stack: Stack) -> Object:
+    health_address = configuration(stack).get("healthzBindAddress") or ANY_ADDRESS[0]
+    return {
+        "name": NAME,
+        "image": stack.release.image(NAME),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/usr/local/bin/kube-proxy", f"--config={FOLDER}/{CONFIG_KEY}", "--hostname-override=$(NODE_NAME)"],
+        "env": [from_field("NODE_NAME", "spec.nodeName")],
+        "securityContext": {"privileged": True},
+        "volumeMounts": [
+            {"name": NAME, "mountPath": FOLDER},
+            {"name": "xtables-lock", "mountPath": "/run/xtables.lock"},
+            {"name": "lib-modules", "mountPath": "/lib/modules", "readOnly": True},
+        ],
+        "readinessProbe": _readiness(health_address),
+    }
+
+
+def _readiness(health_address: str) -> Object:
+    """Asks kube-proxy where it was told to answer. /livez, because /healthz also fails on a node that is being drained
+    by an autoscaler, which says nothing about kube-proxy."""
+    host, port = _host_and_port(health_address)
+    get: Object = {"path": "/livez", "port": port}
+    return {"httpGet": get | ({} if host in ANY_ADDRESS else {"host": host}), "periodSeconds": 5}
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """As kube-proxy reads it: an address alone keeps the default port."""
+    if network.is_ip(address):
+        return address, HEALTH_PORT
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _yaml(document: Object) -> str:
+    return yaml.safe_dump(document, sort_keys=False)
