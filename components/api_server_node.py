@@ -11,9 +11,10 @@ import pulumi
 from components import kubelet
 from components.etcd_member import EtcdMember, member_variables
 from components.host import Parts, RemoteHost, Staged, Texts, call, secret_files
-from components.pki import ClusterPki, Pair
+from components.pki import ClusterPki
 from render import csr_approver, static_pods
 from render.kubeconfig import kubeconfig
+from render.network import api_endpoint
 from render.static_pods import API_PORT, PKI
 from settings import Host, Stack
 
@@ -66,10 +67,11 @@ def activation_variables(stack: Stack, node: Host) -> dict[str, str]:
     }
 
 
-def local_kubeconfig(stack: Stack, pki: ClusterPki, server: str, user: str, pair: Pair) -> pulumi.Output[str]:
-    """A kubeconfig for ``user`` that asks ``server``."""
+def kubeconfig_of(stack: Stack, pki: ClusterPki, row: str, server: str | None = None) -> pulumi.Output[str]:
+    """A kubeconfig (secret) for the subject of a row of the certificate table; it asks the load balancer by default."""
+    pair, user = pki.leaves[row], pki.subjects[row]
     return pulumi.Output.all(pki.authorities["ca"].certificate, pair.certificate, pair.key).apply(
-        lambda pems: kubeconfig(stack.cluster.name, server, pems[0], user, pems[1], pems[2])
+        lambda pems: kubeconfig(stack.cluster.name, server or api_endpoint(stack), pems[0], user, pems[1], pems[2])
     )
 
 
@@ -86,19 +88,17 @@ def _plain_parts(stack: Stack, node: Host) -> Parts:
 def _secret_parts(stack: Stack, pki: ClusterPki, node: Host) -> dict[str, Texts]:
     own = f"https://{node.address}:{API_PORT}"
 
-    def config(user: str, row: str) -> pulumi.Output[str]:
-        return local_kubeconfig(stack, pki, own, user, pki.leaves[row])
+    def config(row: str) -> pulumi.Output[str]:
+        return kubeconfig_of(stack, pki, row, own)
 
     return {
         **kubelet.secret_parts(pki, node.name),
         "pki.secret": _shared_keys(pki),
         "apiserver.secret": _apiserver_keys(pki, node.name),
-        "controller-manager.secret": {
-            "/etc/kubernetes/controller-manager.conf": config("system:kube-controller-manager", "controller-manager")
-        },
-        "scheduler.secret": {"/etc/kubernetes/scheduler.conf": config("system:kube-scheduler", "scheduler")},
-        "csr-approver.secret": {csr_approver.KUBECONFIG: config("evenkeel:csr-approver", "csr-approver")},
-        "admin.secret": {"/etc/kubernetes/admin.conf": config("kubernetes-admin", "admin")},
+        "controller-manager.secret": {"/etc/kubernetes/controller-manager.conf": config("controller-manager")},
+        "scheduler.secret": {"/etc/kubernetes/scheduler.conf": config("scheduler")},
+        "csr-approver.secret": {csr_approver.KUBECONFIG: config("csr-approver")},
+        "admin.secret": {"/etc/kubernetes/admin.conf": config("admin")},
     }
 
 

@@ -6,6 +6,7 @@ Owns what is staged for etcd. Does not own when it is put to work: that is the m
 from dataclasses import dataclass
 
 import pulumi
+from pulumi_random import RandomUuid
 
 from components.host import Parts, RemoteHost, Staged, call, secret_files
 from components.pki import ClusterPki
@@ -46,6 +47,19 @@ class EtcdMember(pulumi.ComponentResource):
         )
         self.staged: list[Staged] = [secrets, manifest]
         self.register_outputs({"peerUrl": static_pods.peer_url(node)})
+
+
+def genesis(stack: Stack) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    """The founders and the token of the etcd cluster, as they were when the stack was first brought up.
+
+    They are kept in the stack's state and never change: whoever is added later, or comes back empty, joins.
+    """
+    birth = RandomUuid(
+        "etcd-genesis",
+        keepers={"founders": initial_cluster(stack)},
+        opts=pulumi.ResourceOptions(ignore_changes=["keepers"], protect=True),
+    )
+    return birth.keepers.apply(lambda kept: (kept or {})["founders"]), birth.result
 
 
 def initial_cluster(stack: Stack) -> str:

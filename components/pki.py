@@ -48,6 +48,7 @@ class ClusterPki(pulumi.ComponentResource):
         self.service_account_key = service_account.private_key_pem
         self.service_account_public_key = service_account.public_key_pem
         self.table = table(args.stack)
+        self.subjects = {row.name: row.common_name for row in self.table}
         self.leaves: dict[str, Pair] = {row.name: self._leaf(row) for row in self.table}
         self.register_outputs({"certificates": self.summary()})
 

@@ -4,8 +4,10 @@ Each link of the chain ends with a health gate, so that a node that doesn't beco
 Does not own what a node does in its turn (scripts/activate-master.sh, scripts/activate-worker.sh).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 from pulumi_command import remote
@@ -14,7 +16,7 @@ from components.api_server_node import ApiServerNode
 from components.etcd_member import member_variables
 from components.host import call
 from components.worker_node import WorkerNode
-from settings import Stack
+from settings import Host, Stack
 
 WORKERS_A_LANE = 10  # so that at most one worker in ten is in its turn at any moment
 
@@ -29,17 +31,18 @@ class RolloutArgs:
 
 
 class Rollout(pulumi.ComponentResource):
-    """``control_plane`` ends when all masters are well, ``nodes`` when all workers are too."""
+    """``control_plane`` ends when all masters are well; ``turns`` holds each node's own turn, by name."""
 
     def __init__(self, name: str, args: RolloutArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Rollout", name, None, opts)
+        self.stack = args.stack
         nodes: list[ApiServerNode | WorkerNode] = [*args.masters, *args.workers]
         everything = [one.command for node in nodes for one in node.staged]
+        self.turns: dict[str, remote.Command] = {}
         self.control_plane = self._chain("activate-master.sh roll", args.masters, everything)
         lanes = -(-len(args.workers) // WORKERS_A_LANE)
-        self.nodes: list[remote.Command] = [*self.control_plane]
         for lane in range(lanes):
-            self.nodes += self._chain("activate-worker.sh roll", args.workers[lane::lanes], self.control_plane)
+            self._chain("activate-worker.sh roll", args.workers[lane::lanes], self.control_plane)
         self.register_outputs({})
 
     def _chain(
@@ -49,7 +52,12 @@ class Rollout(pulumi.ComponentResource):
         for node in nodes:
             before = [*after, *links[-1:]]
             links.append(node.host.activate("activate", script, node.variables, node.staged, self, before))
+            self.turns[node.host.settings.name] = links[-1]
         return links
+
+    def registered(self) -> dict[str, pulumi.Output[str]]:
+        """For each node, once it is in the API, what changes when another machine takes its place."""
+        return {name: self.turns[name].urn.apply(partial(_machine, self.stack.hosts[name])) for name in self.turns}
 
 
 def forget_departed(
@@ -57,5 +65,8 @@ def forget_departed(
 ) -> pulumi.Output[str]:
     """Removes etcd members and nodes that no host of the stack stands behind; gives the etcd cluster's id."""
     variables = {**member_variables(stack, master.host.settings.name), "NODES": " ".join(stack.nodes())}
-    command = master.host.run("membership", call("membership.sh", variables), parent, after)
-    return command.stdout
+    return master.host.run("membership", call("membership.sh", variables), parent, after).stdout
+
+
+def _machine(host: Host, _urn: str) -> str:
+    return hashlib.sha256(f"{host.address} {host.ssh.host_key}".encode()).hexdigest()[:12]

@@ -1,0 +1,68 @@
+"""One stack of Evenkeel: bare hosts become a highly available Kubernetes control plane behind a load balancer."""
+
+import pulumi
+
+import settings
+from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubeconfig_of
+from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
+from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
+from components.host import RemoteHost, RemoteHostArgs
+from components.nginx_stream_lb import NginxStreamLB, NginxStreamLBArgs
+from components.pki import ClusterPki, ClusterPkiArgs
+from components.preparation import Preparation, PreparationArgs
+from components.rollout import Rollout, RolloutArgs, forget_departed
+from components.worker_node import WorkerNode, WorkerNodeArgs
+from render.network import api_endpoint
+
+try:
+    stack = settings.load(pulumi.Config("evenkeel"))
+except settings.SettingsError as error:
+    raise pulumi.RunError(str(error)) from None
+for warning in stack.warnings:
+    pulumi.log.warn(warning)
+
+hosts = {name: RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.hosts.items()}
+prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
+pki = ClusterPki("pki", ClusterPkiArgs(stack))
+founders, token = genesis(stack)
+
+members = {
+    name: EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, hosts[name], prepared[name], pki, founders, token))
+    for name in stack.masters()
+}
+masters = {
+    name: ApiServerNode(
+        f"{name}-control-plane", ApiServerNodeArgs(stack, hosts[name], prepared[name], pki, members[name])
+    )
+    for name in stack.masters()
+}
+workers = {
+    name: WorkerNode(f"{name}-node", WorkerNodeArgs(stack, hosts[name], prepared[name], pki))
+    for name in stack.workers()
+    if name not in masters
+}
+balancers = {
+    name: NginxStreamLB(f"{name}-lb", NginxStreamLBArgs(stack, hosts[name], prepared[name], pki))
+    for name in stack.load_balancers()
+}
+
+rollout = Rollout("rollout", RolloutArgs(stack, list(masters.values()), list(workers.values())))
+addons = ClusterAddons(
+    "addons",
+    ClusterAddonsArgs(
+        stack,
+        kubeconfig=kubeconfig_of(stack, pki, "break-glass"),
+        cluster_identifier=stack.cluster.name,
+        hosts=rollout.registered(),
+        after=[*rollout.control_plane, *(balancer.active for balancer in balancers.values())],
+    ),
+)
+etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout], parent=rollout)
+
+pulumi.export("apiEndpoint", api_endpoint(stack))
+pulumi.export("kubeconfig", kubeconfig_of(stack, pki, "admin"))
+pulumi.export("masters", {name: host.address for name, host in stack.masters().items()})
+pulumi.export("workers", {name: host.address for name, host in stack.workers().items()})
+pulumi.export("loadBalancers", {name: host.address for name, host in stack.load_balancers().items()})
+pulumi.export("certificates", pki.summary())
+pulumi.export("etcdCluster", etcd_cluster)
