@@ -20,7 +20,11 @@ FileModel = TypeVar("FileModel", bound=BaseModel)
 
 
 class ReleaseError(Exception):
-    """A release or its lock cannot be used; the text says what is wrong and the remedy."""
+    """A release or its lock cannot be used: what is wrong, and the remedy."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what, self.remedy = what, remedy
+        super().__init__(f"{what}; {remedy}")
 
 
 @dataclass(frozen=True)
@@ -58,22 +62,21 @@ class Release:
         """An artifact for one architecture, from the mirror where there is one."""
         known = self.file.artifacts
         if name not in known:
-            raise ReleaseError(f"release {self.name}: no artifact {name}; there are {', '.join(known)}")
+            raise ReleaseError(f"release {self.name} has no artifact {name}", f"choose one of {', '.join(known)}")
         sha256 = {str(locked): value for locked, value in self.lock.artifacts.get(name, {}).items()}.get(architecture)
         if sha256 is None:
-            raise ReleaseError(
-                f"release {self.name}: the lock has no sha256 of {name} for {architecture}; "
-                f"{relock(self.name)} --arch {architecture}"
-            )
+            what = f"release {self.name}: the lock has no sha256 of {name} for {architecture}"
+            raise ReleaseError(what, f"{relock(self.name)} --arch {architecture}")
         url = self.file.artifact(name, architecture).url
         return Artifact(name, mirrored(url, self.mirror), sha256)
 
     def image(self, name: str) -> str:
         """An image under its official name, pinned by digest."""
-        if name not in self.file.images:
-            raise ReleaseError(f"release {self.name}: no image {name}; there are {', '.join(self.file.images)}")
+        known = self.file.images
+        if name not in known:
+            raise ReleaseError(f"release {self.name} has no image {name}", f"choose one of {', '.join(known)}")
         if name not in self.lock.images:
-            raise ReleaseError(f"release {self.name}: the lock has no digest of image {name}; {relock(self.name)}")
+            raise ReleaseError(f"release {self.name}: the lock has no digest of image {name}", relock(self.name))
         return f"{self.file.image(name)}@{self.lock.images[name]}"
 
     def image_mirrors(self) -> dict[str, str | None]:
@@ -104,10 +107,10 @@ def read_release(name: str, folder: Path = FOLDER) -> ReleaseFile:
     """The release of that name."""
     known = known_releases(folder)
     if name not in known:
-        raise ReleaseError(f"no such release; choose one of {', '.join(known) or 'none: releases/ holds no release'}")
+        raise ReleaseError("is not a release that there is", f"choose one of {', '.join(known)}")
     file = _read(release_path(name, folder), ReleaseFile)
     if file.name != name:
-        raise ReleaseError(f"its file says that it is release {file.name}; name the file {file.name}.yaml")
+        raise ReleaseError(f"is named {file.name} in its own file", f"name the file {file.name}.yaml")
     return file
 
 
@@ -119,12 +122,12 @@ def release_digest(name: str, folder: Path = FOLDER) -> str:
 def read_lock(path: Path, name: str, folder: Path = FOLDER) -> LockFile:
     """The lock at ``path``, which must have been written from release ``name`` as that is now."""
     if not path.is_file():
-        raise ReleaseError(f"no such lock; {relock(name)}")
+        raise ReleaseError("does not exist", relock(name))
     lock = _read(path, LockFile)
     if lock.release != name:
-        raise ReleaseError(f"this is the lock of release {lock.release}, not of {name}; {relock(name)}")
+        raise ReleaseError(f"is the lock of release {lock.release}, not of {name}", relock(name))
     if lock.release_sha256 != release_digest(name, folder):
-        raise ReleaseError(f"releases/{name}.yaml has changed since it was locked; {relock(name)}")
+        raise ReleaseError(f"was written before releases/{name}.yaml changed", relock(name))
     return lock
 
 
@@ -165,12 +168,13 @@ def relock(name: str) -> str:
 
 
 def _read(path: Path, model: type[FileModel]) -> FileModel:
+    remedy = f"correct {path.name}, or restore it from version control"
     try:
         return model.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{path}: cannot be read: {error}; check that it is a readable text file") from error
-    except yaml.YAMLError as error:
-        raise ReleaseError(f"{path}: not YAML: {error}; correct it, or restore it from version control") from error
+    except OSError as error:
+        raise ReleaseError(f"cannot be read ({error.strerror})", f"make {path} readable") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ReleaseError(f"is not YAML ({' '.join(str(error).split())})", remedy) from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ReleaseError(f"{path}: {faults}; correct it, or restore it from version control") from error
+        faults = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()]
+        raise ReleaseError(f"is malformed ({'; '.join(faults)})", remedy) from error

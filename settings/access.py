@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from settings import known_hosts
 from settings.draft import HOSTS, PRIVATE_KEY, Draft
 from settings.errors import fault
+from settings.paths import path_of
 from settings.schema import BastionSettings, HostSettings, SshSettings
 from settings.stack import Bastion, Ssh
 
@@ -121,11 +122,6 @@ def _is_encrypted(text: str) -> bool:
         return not base64.b64decode("".join(body.split())).startswith(_UNENCRYPTED)
     except (binascii.Error, ValueError):
         return False
-
-
-def path_of(text: str, root: Path) -> Path:
-    """A path of the configuration: ``~`` is the user's home, what is relative lies beside Pulumi.yaml."""
-    return root / Path(text).expanduser()
 
 
 def _reason(error: Exception) -> str:

@@ -3,38 +3,45 @@
 Owns: the order of the steps, and where configuration comes from. Does not own: any one step.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
-from releases import Mirror, Release, ReleaseError, read_lock, read_release
-from releases.store import lock_path, missing_from_lock, relock
-from settings import access
+from settings import access, rules
+from settings import release as releases
 from settings.draft import KEYS, PRIVATE_KEY, Draft, read
-from settings.errors import NAMESPACE, SettingsError, fault
+from settings.errors import NAMESPACE, Fault, SettingsError, fault
 from settings.merge import merged
-from settings.schema import Cluster, ReleaseSettings
+from settings.schema import Cluster
 from settings.stack import Host, Ssh, Stack
 
 
 def load(config: pulumi.Config, root: Path | None = None) -> Stack:
     """The stack that the running program belongs to. Paths are relative to ``root``, else to the project's folder."""
-    values: dict[str, object] = {}
-    for name in KEYS:
-        try:
-            values[name] = config.get(name) if name == PRIVATE_KEY else config.get_object(name)
-        except pulumi.ConfigTypeError:
-            values[name] = config.get(name)
-    return parse(values, root)
+    prefix = config.full_key("")
+    names = [name.removeprefix(prefix) for name in {**get_config_env(), **CONFIG.get()} if name.startswith(prefix)]
+    values = {name: config.get(name) for name in names}
+    return _stack(
+        {name: _decoded(name, text) for name, text in values.items()}, root, _misplaced_secrets(config, names)
+    )
 
 
 def parse(values: Mapping[str, object], root: Path | None = None) -> Stack:
     """The stack of a mapping such as ``config`` of a stack's file; keys may carry the project's name before them."""
-    draft = read({name.removeprefix(f"{NAMESPACE}:"): value for name, value in values.items()})
+    own = {name.removeprefix(f"{NAMESPACE}:"): value for name, value in values.items()}
+    return _stack({name: value for name, value in own.items() if ":" not in name}, root, ())
+
+
+def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fault]) -> Stack:
+    draft = read(values)
+    draft.faults += faults
     base = (root or Path.cwd()).absolute()
     endpoints = access.resolve(draft, base)
-    release = _release(draft, draft.release, base) if draft.release else None
+    release = releases.resolve(draft, base)
+    draft.faults += rules.refused(draft)
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
     return Stack(
@@ -42,7 +49,29 @@ def parse(values: Mapping[str, object], root: Path | None = None) -> Stack:
         hosts=_hosts(draft, draft.cluster, endpoints),
         load_balancer=draft.load_balancer,
         release=release,
+        warnings=tuple(str(fault) for fault in [*rules.warned(draft), *releases.warned(release)]),
     )
+
+
+def _decoded(name: str, text: str | None) -> object:
+    """The engine hands every value over as text: objects as JSON, plain values as they are."""
+    if text is None or name == PRIVATE_KEY:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _misplaced_secrets(config: pulumi.Config, names: list[str]) -> Iterator[Fault]:
+    for name in names:
+        secret = is_config_secret(config.full_key(name))
+        if name == PRIVATE_KEY and not secret:
+            remedy = f"make a new key and set it with `pulumi config set --secret {NAMESPACE}:{PRIVATE_KEY} < FILE`"
+            yield fault([name], "(not shown)", "is stored in plain text", remedy)
+        if name != PRIVATE_KEY and secret and name in KEYS:
+            remedy = f"keep secrets in keys of their own, like {NAMESPACE}:{PRIVATE_KEY}"
+            yield fault([name], "(not shown)", "holds a secret, which hides all of it from previews", remedy)
 
 
 def _hosts(draft: Draft, cluster: Cluster, endpoints: dict[str, Ssh]) -> dict[str, Host]:
@@ -56,27 +85,3 @@ def _hosts(draft: Draft, cluster: Cluster, endpoints: dict[str, Ssh]) -> dict[st
         )
         for name, host in draft.hosts.items()
     }
-
-
-def _release(draft: Draft, settings: ReleaseSettings, root: Path) -> Release | None:
-    try:
-        file = read_release(settings.name)
-    except ReleaseError as error:
-        what, _, remedy = str(error).rpartition("; ")
-        draft.faults.append(fault(["release", "name"], settings.name, what, remedy))
-        return None
-    path = access.path_of(settings.lock, root) if settings.lock else lock_path(settings.name)
-    value = settings.lock or f"releases/{path.name}"
-    try:
-        lock = read_lock(path, settings.name)
-    except ReleaseError as error:
-        what, _, remedy = str(error).rpartition("; ")
-        draft.faults.append(fault(["release", "lock"], value, what, remedy))
-        return None
-    missing = missing_from_lock(file, lock)
-    if missing:
-        what = f"lacks {', '.join(missing)}"
-        draft.faults.append(fault(["release", "lock"], value, what, relock(settings.name)))
-        return None
-    mirror = settings.mirror
-    return Release(file, lock, Mirror(artifacts=mirror.artifacts, images=mirror.images) if mirror else None)

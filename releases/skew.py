@@ -1,0 +1,80 @@
+"""Which versions go together, so that a release that cannot work is refused before any host changes.
+
+Owns: the tables of what upstream supports, and the rules over them. Does not own: steps between two releases, which
+depend on what runs already.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from releases.schema import Versions
+
+Line = tuple[int, int]
+Fault = tuple[str, str]  # what does not go together, and the remedy
+
+OLDEST_KUBELET = 3  # minor versions that a kubelet may lag behind its apiserver (Kubernetes' version skew policy)
+# For each Kubernetes minor version, the oldest patch of each containerd line that upstream recommends for it. Lines
+# newer than the last are taken to serve.
+CONTAINERD: Mapping[Line, Mapping[Line, int]] = {
+    (1, 34): {(1, 6): 39, (1, 7): 28, (2, 0): 6, (2, 1): 3},
+    (1, 35): {(1, 7): 28, (2, 1): 5, (2, 2): 0},
+    (1, 36): {(2, 2): 0, (2, 3): 0},
+}
+# For each Kubernetes minor version, the oldest patch of each etcd line. kubeadm 1.34 to 1.36 run 3.6; the flags that
+# Evenkeel renders for etcd are those of 3.6 too.
+ETCD: Mapping[Line, Mapping[Line, int]] = {(1, 34): {(3, 6): 0}, (1, 35): {(3, 6): 0}, (1, 36): {(3, 6): 0}}
+
+
+def faults(versions: Versions) -> Iterator[Fault]:
+    """Everything in a release that does not go together."""
+    kubernetes = _line(versions.kubernetes)
+    if kubernetes not in CONTAINERD:
+        known = ", ".join(_text(line) for line in CONTAINERD)
+        yield (
+            f"its kubernetes {versions.kubernetes} is not known here",
+            f"use one of {known}, or add what goes with {_text(kubernetes)} to releases/skew.py",
+        )
+        return
+    yield from _kubelet(versions)
+    if not _serves(versions.containerd, CONTAINERD[kubernetes], newer=True):
+        yield _fault("containerd", versions.containerd, versions, CONTAINERD[kubernetes])
+    if not _serves(versions.etcd, ETCD[kubernetes], newer=False):
+        yield _fault("etcd", versions.etcd, versions, ETCD[kubernetes])
+
+
+def _kubelet(versions: Versions) -> Iterator[Fault]:
+    if _numbers(versions.kubelet) > _numbers(versions.kubernetes):
+        yield (
+            f"its kubelet {versions.kubelet} is newer than its kube-apiserver {versions.kubernetes}",
+            "leave versions.kubelet out, so that it follows versions.kubernetes",
+        )
+    (major, minor), (its_major, its_minor) = _line(versions.kubernetes), _line(versions.kubelet)
+    if its_major != major or minor - its_minor > OLDEST_KUBELET:
+        yield (
+            f"its kubelet {versions.kubelet} is too old for kube-apiserver {versions.kubernetes}",
+            f"use {major}.{minor - OLDEST_KUBELET} or newer",
+        )
+
+
+def _serves(version: str, oldest: Mapping[Line, int], newer: bool) -> bool:
+    line = _line(version)
+    if line in oldest:
+        return _numbers(version)[2] >= oldest[line]
+    return newer and line > max(oldest)
+
+
+def _fault(what: str, version: str, versions: Versions, oldest: Mapping[Line, int]) -> Fault:
+    choices = ", ".join(f"{_text(line)}.{patch}+" for line, patch in oldest.items())
+    return f"its {what} {version} does not go with kubernetes {versions.kubernetes}", f"use {choices}"
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    major, minor, patch, *_ = [int(part) for part in version.split("-")[0].split(".")] + [0]
+    return major, minor, patch
+
+
+def _line(version: str) -> Line:
+    return _numbers(version)[:2]
+
+
+def _text(line: Line) -> str:
+    return f"{line[0]}.{line[1]}"

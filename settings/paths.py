@@ -1,0 +1,8 @@
+"""Where the files lie that a stack's configuration names."""
+
+from pathlib import Path
+
+
+def path_of(text: str, root: Path) -> Path:
+    """A path of the configuration: ``~`` is the user's home, what is relative lies beside Pulumi.yaml."""
+    return root / Path(text).expanduser()

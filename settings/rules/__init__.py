@@ -1,0 +1,47 @@
+"""Rules between keys: what is well formed by itself but does not go together.
+
+Owns: which rules there are, and the difference between a fault and a warning.
+Does not own: the form of single values (``settings.schema``), or anything that only a host can tell (its preflight).
+
+A rule is a function from a draft to faults. It looks only at sections that could be read: one that is missing has been
+reported already.
+"""
+
+from collections.abc import Callable, Iterator
+
+from settings.draft import Draft
+from settings.errors import Fault
+from settings.rules import hosts, load_balancer, network, promises
+
+Rule = Callable[[Draft], Iterator[Fault]]
+
+REFUSED: tuple[Rule, ...] = (
+    hosts.quorum_survives_a_loss,
+    hosts.addresses_differ,
+    network.cidrs_do_not_overlap,
+    network.hosts_lie_outside_the_cidrs,
+    network.service_cidr_has_a_fit_size,
+    network.pod_cidr_serves_every_node,
+    load_balancer.somebody_balances,
+    load_balancer.vip_is_the_address,
+    load_balancer.address_is_no_strangers,
+    load_balancer.ports_are_free,
+    load_balancer.weights_name_masters,
+    promises.arguments_keep_promises,
+    promises.configuration_keeps_promises,
+)
+WARNED: tuple[Rule, ...] = (
+    hosts.masters_are_odd_and_several,
+    load_balancer.address_moves,
+    load_balancer.watches_survive,
+)
+
+
+def refused(draft: Draft) -> list[Fault]:
+    """Everything that must be corrected."""
+    return [fault for rule in REFUSED for fault in rule(draft)]
+
+
+def warned(draft: Draft) -> list[Fault]:
+    """Everything that works, but probably not as the user thinks."""
+    return [fault for rule in WARNED for fault in rule(draft)]

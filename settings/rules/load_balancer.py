@@ -1,0 +1,122 @@
+"""Rules about the load balancer: who serves its address, on which ports, and whom it sends clients to."""
+
+from collections.abc import Iterator
+
+from settings.draft import HOSTS, Draft
+from settings.errors import Fault, fault, nearest
+from settings.fields import seconds
+from settings.schema import HostSettings, Role
+
+# What listens on a host of each role, on its own address or on all of them.
+PORTS: dict[Role, dict[int, str]] = {
+    "master": {
+        6443: "kube-apiserver",
+        2379: "etcd's clients",
+        2380: "etcd's peers",
+        2381: "etcd's metrics",
+        10250: "kubelet",
+        10248: "kubelet's health",
+        10249: "kube-proxy's metrics",
+        10256: "kube-proxy's health",
+        10257: "kube-controller-manager",
+        10259: "kube-scheduler",
+    },
+    "worker": {
+        10250: "kubelet",
+        10248: "kubelet's health",
+        10249: "kube-proxy's metrics",
+        10256: "kube-proxy's health",
+    },
+    "lb": {},
+    "hub": {80: "Harbor", 443: "Harbor"},
+}
+SHORTEST_PROXY_TIMEOUT = "10m"
+HOSTS_FOR_A_VIP = 2
+
+_ADDRESS, _VIP = ("loadBalancer", "address"), ("loadBalancer", "vip", "address")
+_PORT, _STATUS = ("loadBalancer", "port"), ("loadBalancer", "statusPort")
+
+
+def somebody_balances(draft: Draft) -> Iterator[Fault]:
+    """Clients, workers and kube-proxy reach the API through a load balancer only."""
+    if draft.hosts_complete and not draft.with_role("lb"):
+        remedy = "give two hosts roles: [lb]; a master may be one of them"
+        yield fault([HOSTS], "no load balancer", "no host has the role lb", remedy)
+
+
+def vip_is_the_address(draft: Draft) -> Iterator[Fault]:
+    """With a VIP, the address that clients use is the one that moves."""
+    balancer = draft.load_balancer
+    if balancer and balancer.vip and balancer.vip.address != balancer.address:
+        what = f"is not loadBalancer.address {balancer.address}: clients would use an address that does not move"
+        yield fault(_VIP, balancer.vip.address, what, "give both the same address, or leave vip out")
+
+
+def address_is_no_strangers(draft: Draft) -> Iterator[Fault]:
+    """The address that clients use does not belong to a host that balances nothing."""
+    balancer = draft.load_balancer
+    for name, host in draft.hosts.items():
+        if balancer and not balancer.vip and host.address == balancer.address and "lb" not in host.roles:
+            remedy = f"give {name} the role lb, or use the address of a host that has it"
+            yield fault(_ADDRESS, balancer.address, f"is the address of host {name}, which has no role lb", remedy)
+
+
+def ports_are_free(draft: Draft) -> Iterator[Fault]:
+    """The load balancer's two ports are nobody else's on any host that it runs on."""
+    balancer = draft.load_balancer
+    if balancer is None:
+        return
+    if balancer.port == balancer.status_port:
+        yield fault(_STATUS, balancer.status_port, "is loadBalancer.port too", "choose another port, like 8404")
+    for name, host in draft.with_role("lb").items():
+        taken = _taken(draft, host)
+        for path, port, instead in ((_PORT, balancer.port, 8443), (_STATUS, balancer.status_port, 8404)):
+            if port in taken:
+                remedy = f"choose another port, like {instead}, or another host for the role lb"
+                yield fault(path, port, f"is the port of {taken[port]} on host {name}", remedy)
+
+
+def weights_name_masters(draft: Draft) -> Iterator[Fault]:
+    """A weight for a host that gets no traffic is a slip of the pen."""
+    masters = draft.with_role("master")
+    if draft.load_balancer is None or not draft.hosts_complete:
+        return
+    for name, weight in draft.load_balancer.weights.items():
+        if name not in masters:
+            yield fault(["loadBalancer", "weights", name], weight, "is not a master's weight", nearest(name, masters))
+
+
+def address_moves(draft: Draft) -> Iterator[Fault]:
+    """Warns where the loss of one load balancer's host is the loss of the API's address."""
+    balancer, hosts = draft.load_balancer, draft.with_role("lb")
+    if balancer is None or not draft.hosts_complete or not hosts:
+        return
+    if balancer.vip and len(hosts) < HOSTS_FOR_A_VIP:
+        what = f"has only {', '.join(hosts)} to live on: nobody takes it over"
+        yield fault(_VIP, balancer.vip.address, what, "give a second host the role lb")
+    if balancer.vip:
+        return
+    addresses = {host.address: name for name, host in hosts.items()}
+    if balancer.address in addresses:
+        what = f"is {addresses[balancer.address]}'s own address: losing that host loses the API's address"
+    else:
+        what = "belongs to no host of role lb: something outside this stack must send its traffic to them"
+    remedy = "set loadBalancer.vip and give two hosts the role lb, or put an address in front that moves by itself"
+    yield fault(_ADDRESS, balancer.address, what, remedy)
+
+
+def watches_survive(draft: Draft) -> Iterator[Fault]:
+    """Warns where idle watches and `logs -f` are cut."""
+    balancer = draft.load_balancer
+    if balancer and seconds(balancer.proxy_timeout) < seconds(SHORTEST_PROXY_TIMEOUT):
+        what = "ends every watch and `kubectl logs -f` that is idle for that long"
+        remedy = f"use {SHORTEST_PROXY_TIMEOUT} or more"
+        yield fault(["loadBalancer", "proxyTimeout"], balancer.proxy_timeout, what, remedy)
+
+
+def _taken(draft: Draft, host: HostSettings) -> dict[int, str]:
+    taken = {port: program for role in host.roles for port, program in PORTS[role].items()}
+    # An address for SSH of the host's own may be forwarded to another port than sshd's.
+    if draft.ssh and host.ssh.host is None:
+        taken[host.ssh.port or draft.ssh.port] = "sshd"
+    return taken
