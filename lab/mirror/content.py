@@ -1,0 +1,118 @@
+"""What the lab's mirror serves: a folder in the cache, built once for its content.
+
+Owns: the folder's layout (``artifacts/``, ``registry/``, ``bin/registry``) and when it is built. Does not own: what is
+in an archive or an image, nor serving it (``lab.mirror.serve``).
+"""
+
+import fcntl
+import hashlib
+import platform
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import node, toolchain
+from lab.errors import LabError
+from lab.hosts import MIRROR_CACHE
+from lab.mirror import artifacts, closure, images
+from releases import ReleaseFile
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+TOOLS_IMAGE = "registry.k8s.io/lab/tools:1"
+REGISTRY_SECONDS = 20
+
+
+def architecture() -> str:
+    """This machine's architecture in Go's words; the only one that the lab's mirror has."""
+    found = ARCHITECTURES.get(platform.machine())
+    if found is None:
+        raise LabError(f"machine architecture {platform.machine()}: the lab knows {', '.join(ARCHITECTURES)}")
+    return found
+
+
+def digest(release: ReleaseFile) -> str:
+    """What the content depends on: the release, the programs, the node image and how things are packed."""
+    total = hashlib.sha256(f"{node.digest()}{release.model_dump_json()}".encode())
+    for group in toolchain.groups():
+        total.update(toolchain.output_folder(group).name.encode())
+    for file in sorted(Path(__file__).parent.glob("*")):
+        if file.is_file() and file.name not in ("serve.py", "__init__.py"):
+            total.update(file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def ensure(release: ReleaseFile, say: Callable[[str], None]) -> Path:
+    """The folder with everything that the mirror serves, built unless the cache has it."""
+    target = MIRROR_CACHE / digest(release)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "mirror.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.is_dir():
+            return target
+        started = time.monotonic()
+        say(f"packing the artifacts and images of release {release.name}")
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mirror-") as scratch:
+            built = Path(scratch) / "content"
+            _build(release, Path(scratch), built)
+            built.chmod(0o755)
+            built.rename(target)
+        say(f"mirror's content built in {time.monotonic() - started:.0f} s")
+    return target
+
+
+def references(release: ReleaseFile) -> dict[str, str]:
+    """The official name of every image that the mirror has."""
+    return {**{name: str(release.image(name)) for name in release.images}, "tools": TOOLS_IMAGE}
+
+
+def _build(release: ReleaseFile, scratch: Path, built: Path) -> None:
+    root = scratch / "root"
+    root.mkdir()
+    closure.unpack(node.archive(), root)
+    artifacts.write(release, architecture(), built / "artifacts")
+    (built / "bin").mkdir()
+    (built / "bin" / "registry").write_bytes(toolchain.binary("registry", "registry").read_bytes())
+    (built / "bin" / "registry").chmod(0o755)
+    recipes = images.recipes()
+    with _registry(built / "registry", scratch) as address:
+        for name, reference in references(release).items():
+            images.push(recipes[name], root, f"{address}/{reference}", architecture())
+
+
+@contextmanager
+def _registry(storage: Path, scratch: Path) -> Iterator[str]:
+    """A registry on the loopback interface, for as long as images are pushed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    configuration = scratch / "registry.yml"
+    configuration.write_text(
+        f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\n"
+        f"http: {{addr: '{address}'}}\n"
+    )
+    with (scratch / "registry.log").open("w") as log:
+        program = toolchain.binary("registry", "registry")
+        process = subprocess.Popen([program, "serve", configuration], stdout=log, stderr=log)
+    try:
+        _await(process, address, scratch / "registry.log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    host, port = address.split(":")
+    deadline = time.monotonic() + REGISTRY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise LabError(f"the registry for building the mirror does not start at {address}:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,90 @@
+"""Makes the lab's container images and pushes them into a registry.
+
+Owns: the form of an image (one layer, a configuration) from ``images.yaml``. Does not own: the names that the release
+gives the images (``lab.mirror.content``), or the registry.
+"""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from lab import toolchain
+from lab.mirror import closure
+from lab.mirror.layer import Tree
+from lab.shell import run
+
+RECIPES = Path(__file__).with_name("images.yaml")
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PAUSE_SOURCE = "build/pause/linux/pause.c"
+
+
+class Recipe(BaseModel):
+    """What ``images.yaml`` says of one image."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    programs: dict[str, str] = {}
+    tools: list[str] = []
+    trees: list[str] = []
+    busybox: list[str] = []
+    user: str = ""
+    entrypoint: list[str]
+
+
+def recipes() -> dict[str, Recipe]:
+    """Every image of ``images.yaml`` by name."""
+    return {name: Recipe(**fields) for name, fields in yaml.safe_load(RECIPES.read_text()).items()}
+
+
+def push(recipe: Recipe, root: Path, reference: str, architecture: str) -> None:
+    """Makes the image and pushes it to ``reference``, whose registry speaks plain HTTP."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
+        archive = Path(scratch) / "image.tar"
+        _pack(_tree(recipe, root, Path(scratch)), recipe, architecture, archive)
+        run([toolchain.binary("crane", "crane"), "push", "--insecure", archive, reference])
+
+
+def _tree(recipe: Recipe, root: Path, scratch: Path) -> Tree:
+    tree = closure.with_libraries(root, recipe.tools)
+    for folder in recipe.trees:
+        tree.files.update(closure.whole(root, folder).files)
+    for path, source in recipe.programs.items():
+        tree.files[path] = _pause(scratch) if source == "pause" else toolchain.binary(*source.split("/"))
+    if recipe.busybox:
+        tree.files["/bin/busybox"] = closure.resolve(root, "/bin/busybox")
+        tree.links.update({f"/bin/{applet}": "busybox" for applet in recipe.busybox})
+    tree.contents["/etc/passwd"] = b"root:x:0:0:root:/:/bin/sh\n"
+    tree.contents["/etc/nsswitch.conf"] = b"hosts: files dns\n"
+    return tree
+
+
+def _pause(scratch: Path) -> Path:
+    """The pause container's program, from Kubernetes' own source; no Go module builds it."""
+    listed = run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"],
+        cwd=toolchain.FOLDER / "kubernetes",
+        env={"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
+    )
+    source, target = Path(listed.stdout.strip()) / PAUSE_SOURCE, scratch / "pause"
+    run(["gcc", "-Os", "-Wall", "-static", "-s", "-DVERSION=lab", "-o", target, source])
+    return target
+
+
+def _pack(tree: Tree, recipe: Recipe, architecture: str, archive: Path) -> None:
+    """An archive as ``docker save`` writes it."""
+    layer = archive.with_name("layer.tar")
+    with layer.open("wb") as target:
+        tree.write(target)
+    with layer.open("rb") as packed:
+        digest = hashlib.file_digest(packed, "sha256").hexdigest()
+    process = {"User": recipe.user, "Env": [PATH], "Entrypoint": recipe.entrypoint}
+    layers = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
+    config = {"architecture": architecture, "os": "linux", "config": process, "rootfs": layers}
+    manifest = [{"Config": "config.json", "RepoTags": [], "Layers": ["layer.tar"]}]
+    image = Tree(files={"layer.tar": layer})
+    image.contents = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    with archive.open("wb") as target:
+        image.write(target)
