@@ -1,0 +1,115 @@
+"""The staging area of a host (scripts/lib.sh): what is staged, installed, dropped and recorded as applied."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from render.files import File, stage_script, wrap
+
+LIB = Path(__file__).resolve().parents[2] / "scripts" / "lib.sh"
+
+
+class Host:
+    """A folder that stands for a host's root; scripts run there without root's rights."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        me = f"{os.getuid()}:{os.getgid()}"
+        self.owner = me
+
+    def run(self, body: str) -> subprocess.CompletedProcess[str]:
+        """Runs shell lines as a command on a host would."""
+        environment = os.environ | {
+            "EVENKEEL_ROOT": str(self.root),
+            "EVENKEEL_STATE": str(self.root / "var/lib/evenkeel"),
+            "EVENKEEL_LOCK": str(self.root / "lock"),
+            "EVENKEEL_HOST": "shaolin",
+        }
+        script = wrap(f". {LIB}\n{body}")
+        return subprocess.run(["sh", "-s"], input=script, env=environment, capture_output=True, text=True, check=False)
+
+    def file(self, path: str, content: str, mode: str = "0644") -> File:
+        return File(path, content, mode, self.owner)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def test_a_staged_file_touches_nothing_until_it_is_installed(host: Host) -> None:
+    staged = stage_script({"etcd": [host.file("/etc/etcd.yaml", "name: shaolin\n", "0600")]})
+    assert host.run(staged).returncode == 0
+    assert not (host.root / "etc/etcd.yaml").exists()
+    done = host.run("install_part etcd")
+    assert done.stdout == "/etc/etcd.yaml\n"
+    assert (host.root / "etc/etcd.yaml").read_text() == "name: shaolin\n"
+    assert (host.root / "etc/etcd.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_installing_again_changes_nothing(host: Host) -> None:
+    host.run(stage_script({"etcd": [host.file("/etc/etcd.yaml", "a\n")]}) + "install_part etcd")
+    before = (host.root / "etc/etcd.yaml").stat()
+    assert host.run("install_part etcd").stdout == ""
+    assert (host.root / "etc/etcd.yaml").stat().st_ino == before.st_ino
+
+
+def test_a_file_that_is_no_longer_wanted_is_removed(host: Host) -> None:
+    two = {"lb": [host.file("/etc/a", "a\n"), host.file("/etc/b", "b\n")]}
+    host.run(stage_script(two) + "install_part lb")
+    done = host.run(stage_script({"lb": [host.file("/etc/b", "b\n")]}) + "install_part lb")
+    assert done.stdout == "/etc/a\n"
+    assert not (host.root / "etc/a").exists()
+    assert (host.root / "etc/b").exists()
+
+
+def test_a_text_without_a_final_newline_stays_without(host: Host) -> None:
+    """Harbor's secretkey of 16 characters and a newline is refused by Harbor with a 500."""
+    host.run(stage_script({"key": [host.file("/data/secretkey", "0123456789abcdef", "0600")]}) + "install_part key")
+    assert (host.root / "data/secretkey").read_bytes() == b"0123456789abcdef"
+
+
+def test_a_text_arrives_byte_for_byte(host: Host) -> None:
+    text = "$HOME `id` \\n 'single' \"double\" $(id)\n\n\ttab\n\n"
+    host.run(stage_script({"odd": [host.file("/odd", text)]}) + "install_part odd")
+    assert (host.root / "odd").read_text() == text
+
+
+def test_a_unit_is_pending_until_it_is_recorded_as_applied(host: Host) -> None:
+    """Killed between the new file and the restart, the next run must still restart."""
+    host.run(stage_script({"etcd": [host.file("/etc/etcd.yaml", "a\n")]}) + "install_part etcd")
+    assert host.run("pending etcd etcd").returncode == 0
+    assert host.run("applied etcd etcd; pending etcd etcd").returncode == 1
+    changed = stage_script({"etcd": [host.file("/etc/etcd.yaml", "b\n")]})
+    assert host.run(changed + "pending etcd etcd").returncode == 0
+
+
+def test_a_changed_mode_alone_is_pending_too(host: Host) -> None:
+    host.run(stage_script({"etcd": [host.file("/e", "a\n", "0644")]}) + "applied etcd etcd")
+    assert host.run(stage_script({"etcd": [host.file("/e", "a\n", "0600")]}) + "pending etcd etcd").returncode == 0
+
+
+def test_a_script_that_was_cut_on_the_way_does_nothing(host: Host) -> None:
+    script = wrap(
+        f". {LIB}\n" + stage_script({"etcd": [host.file("/etc/etcd.yaml", "a\n")]}) + "touch $EVENKEEL_ROOT/ran\n"
+    )
+    for length in range(1, len(script) - 12, 40):
+        subprocess.run(["sh", "-s"], input=script[:length], text=True, capture_output=True, check=False, cwd=host.root)
+    assert list(host.root.iterdir()) == []
+
+
+def test_a_failure_names_host_step_cause_and_remedy(host: Host) -> None:
+    done = host.run('fail etcd "no majority answers" "bring a member back"')
+    assert done.returncode == 1
+    assert done.stderr == "evenkeel: shaolin: etcd: no majority answers; bring a member back\n"
+
+
+def test_a_step_waits_for_an_earlier_one_that_still_runs(host: Host) -> None:
+    """The engine was killed; its command runs on. Two at once would mix their files."""
+    first = subprocess.Popen(["flock", str(host.root / "lock"), "sleep", "1"])
+    done = host.run("lock; echo mine")
+    assert first.wait() == 0
+    assert "waiting for an earlier step" in done.stderr
+    assert done.stdout == "mine\n"
