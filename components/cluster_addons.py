@@ -66,7 +66,7 @@ class ClusterAddons(pulumi.ComponentResource):
         super().__init__("evenkeel:index:ClusterAddons", name, None, opts)
         self._name, self._await_ready = name, args.await_ready
         self.provider = Provider(
-            name,
+            f"{name}-api",
             kubeconfig=pulumi.Output.secret(args.kubeconfig),
             cluster_identifier=args.cluster_identifier,
             enable_server_side_apply=True,
