@@ -30,9 +30,9 @@ def answers() -> bool:
     return run(["docker", "version", "--format", "{{.Server.Version}}"], check=False).returncode == 0
 
 
-def is_ours() -> bool:
-    """Whether the daemon that runs is one that a lab started."""
-    return _pid() is not None
+def has_data() -> bool:
+    """Whether a daemon of the lab's own has left data, though it may have ended since."""
+    return DAEMON_DATA.exists()
 
 
 def ensure(say: Callable[[str], None]) -> None:

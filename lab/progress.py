@@ -18,9 +18,13 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
-    """Names a step when it begins and says how long it took when it is done."""
+def step(title: str, *, quiet: bool = False) -> Iterator[None]:
+    """Says how long a step took when it is done; meanwhile its name moves, unless ``quiet``: it prints for itself."""
     started = time.monotonic()
-    with console.status(title):
+    if quiet or not console.is_terminal:
+        console.print(f"..  {title}", markup=False)
         yield
+    else:
+        with console.status(title):
+            yield
     console.print(f"[green]ok[/]  {title} [dim]({time.monotonic() - started:.1f} s)[/]")
