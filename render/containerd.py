@@ -22,6 +22,7 @@ UNIT = """\
 Description=containerd: runs the containers of this node
 Documentation=https://containerd.io
 After=network.target dbus.service
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/usr/local/bin/containerd

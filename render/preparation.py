@@ -24,6 +24,7 @@ from render.static_pods import (
 from settings import Host, Role, Stack
 
 Scripts = Mapping[str, str]
+FROM_STANDARD_INPUT = {"preflight.sh", "prepare.sh"}  # scripts that need not be on a host
 ON_HOST = "/usr/local/lib/evenkeel"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
@@ -125,7 +126,7 @@ def privileged_shell(host: Host) -> str:
     if host.ssh.user == "root":
         return "sh -s"
     cause = f"user {host.ssh.user} may not become root without a password"
-    remedy = f"let sudo do so ('{host.ssh.user} ALL=(ALL) NOPASSWD: ALL' in /etc/sudoers.d), or set evenkeel:ssh.user"
+    remedy = f"let sudo do so ({host.ssh.user} ALL=(ALL) NOPASSWD: ALL, in /etc/sudoers.d), or set evenkeel:ssh.user"
     message = shlex.quote(f"evenkeel: {host.name}: preflight: {cause}; {remedy}")
     guard = f'sudo -n true 2>/dev/null || {{ echo {message} >&2; exit 1; }}; exec sudo -n sh -s "$@"'
     return f"sh -c {shlex.quote(guard)} evenkeel"
@@ -135,7 +136,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
     """What scripts/preflight.sh asks for."""
     needs = [NEEDS[role] for role in host.roles]
     configuration = kubelet.configuration(stack, host) if runs_pods(host) else {}
-    version = stack.release.versions.kubernetes
+    version = stack.release.versions.kubelet
     downloads = [*_downloads(stack, host)]
     return {
         "EVENKEEL_HOST": host.name,
@@ -158,7 +159,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "DOWNLOADS": _lines(downloads),
         "IMAGES": _lines(_image_probes(stack, host)),
         "DOWNLOAD_REMEDY": _download_remedy(stack),
-        "LOCK_REMEDY": f"lock it again with 'python -m ops lock {stack.release.name}' if that is as it should be",
+        "LOCK_REMEDY": f"lock the release anew (python -m ops lock {stack.release.name}) if that is as it should be",
     }
 
 
@@ -174,8 +175,9 @@ def prepare_variables(stack: Stack, host: Host) -> dict[str, str]:
 
 def parts(stack: Stack, host: Host, scripts: Scripts) -> dict[str, list[File]]:
     """The files that prepare.sh installs, or keeps for the host's turn."""
+    kept = sorted((name, text) for name, text in scripts.items() if name not in FROM_STANDARD_INPUT)
     here = {
-        "scripts": [File(f"{ON_HOST}/{name}", text, mode="0755") for name, text in sorted(scripts.items())],
+        "scripts": [File(f"{ON_HOST}/{name}", text, mode="0755") for name, text in kept],
         "system": _system_files(host),
     }
     if runs_pods(host):

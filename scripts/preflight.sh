@@ -120,11 +120,16 @@ loadable() {
 
 check_names() {
     for name in $NAMES; do
-        getent hosts "$name" >/dev/null || problem "the name $name does not resolve" "add it to the DNS that this host asks, or to its /etc/hosts"
+        resolves "$name" || problem "the name $name does not resolve" "add it to the DNS that this host asks, or to its /etc/hosts"
     done
     for name in $OWN_NAMES; do
-        getent hosts "$name" >/dev/null || warning "the name $name does not resolve here" "add it to /etc/hosts if programs on this host shall use it"
+        resolves "$name" || warning "the name $name does not resolve here" "add it to /etc/hosts if programs on this host shall use it"
     done
+}
+
+# Without a name server that answers, a name takes its time to fail; one that takes this long is of no use either.
+resolves() {
+    timeout 3 getent ahostsv4 "$1" >/dev/null
 }
 
 check_address() {

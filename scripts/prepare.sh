@@ -93,6 +93,7 @@ prepare_node() {
     for group in runtime kubelet tools; do
         stage_artifacts "$group"
     done
+    runtime_check
     install_group tools
     install_part registries >/dev/null
     if nothing_runs; then
