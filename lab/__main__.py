@@ -28,6 +28,7 @@ def up() -> None:
     """Everything, from the machine's packages to a cluster that answers. Run again, it finishes what was begun."""
     started = time.monotonic()
     with _alone():
+        _machine()
         _toolchain()
         _hosts()
         _mirror()
@@ -73,6 +74,7 @@ def status() -> None:
 def build_toolchain() -> None:
     """Only builds the programs that are not in the cache."""
     with _alone():
+        packages.ensure(say)
         _toolchain()
 
 
@@ -80,6 +82,7 @@ def build_toolchain() -> None:
 def start_hosts() -> None:
     """Only the hosts: packages, Docker, node image, network, sshd with the lab's key."""
     with _alone():
+        _machine()
         _hosts()
 
 
@@ -87,6 +90,7 @@ def start_hosts() -> None:
 def fill_mirror() -> None:
     """Only the mirror: its content, and its host serving it."""
     with _alone():
+        _machine()
         _toolchain()
         _hosts()
         _mirror()
@@ -108,18 +112,19 @@ def update_stack() -> None:
     _summary()
 
 
-def _toolchain() -> None:
-    with step("packages"):
+def _machine() -> None:
+    with step("packages and Docker"):
         packages.ensure(say)
+        daemon.ensure(say)
+        hosts.claim_network()
+
+
+def _toolchain() -> None:
     with step("toolchain"):
         toolchain.build(say=say)
 
 
 def _hosts() -> None:
-    with step("packages and Docker"):
-        packages.ensure(say)
-        daemon.ensure(say)
-        hosts.claim_network()
     with step("node image"):
         node.ensure(say)
     with step(f"hosts {', '.join(hosts.HOSTS)}"):
@@ -178,7 +183,7 @@ def main() -> None:
     try:
         app()
     except (LabError, toolchain.BuildError) as error:
-        console.print(f"[red]lab:[/] {error}", soft_wrap=True)
+        console.print(f"[red]lab:[/] {error}")
         sys.exit(1)
 
 

@@ -61,17 +61,14 @@ STOP_SECONDS = 30
 BRIDGE_PORT_DISABLED, BRIDGE_PORT_FORWARDING = "0", "3"
 
 
-def names() -> list[str]:
+def names(owner: Path = CLONE) -> list[str]:
     """The hosts that exist, running or not, in the table's order."""
-    listed = output(["docker", "ps", "--all", "--filter", f"label={LABEL}={CLONE}", "--format", "{{.Names}}"])
-    existing = set(listed.split())
-    return [name for name in ADDRESSES if _container(name) in existing]
+    return _listed(owner, "--all")
 
 
 def running() -> list[str]:
     """The hosts that run."""
-    listed = output(["docker", "ps", "--filter", f"label={LABEL}={CLONE}", "--format", "{{.Names}}"])
-    return [name for name in ADDRESSES if _container(name) in set(listed.split())]
+    return _listed(CLONE)
 
 
 def ensure(wanted: Iterable[str] = HOSTS) -> list[str]:
@@ -183,16 +180,22 @@ def network_owner() -> Path | None:
 
 def remove_all(owner: Path = CLONE) -> None:
     """Removes every host of a clone's lab with its disk, the network, and the image in Docker."""
-    containers = output(["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner}"]).split()
-    if containers:
-        execute(["docker", "rm", "--force", "--volumes", *containers])
-    for name in ADDRESSES:
+    there = names(owner)
+    if there:
+        execute(["docker", "rm", "--force", "--volumes", *map(_container, there)])
+    for name in there:
         _remove_cgroups(name)
     if network_owner() == owner:
         execute(["docker", "network", "rm", NETWORK])
     images = output(["docker", "images", "--quiet", node.REPOSITORY]).split()
     if images:
         execute(["docker", "rmi", "--force", *images])
+
+
+def _listed(owner: Path, *options: str) -> list[str]:
+    command = ["docker", "ps", *options, "--filter", f"label={LABEL}={owner}", "--format", "{{.Names}}"]
+    found = set(output(command).split())
+    return [name for name in ADDRESSES if _container(name) in found]
 
 
 def _container(name: str) -> str:
