@@ -4,6 +4,7 @@ after, nor who answers behind it (``render.load_balancer``)."""
 from dataclasses import dataclass
 
 from render.files import File
+from settings import Host, Stack
 
 PATH = "/etc/keepalived/keepalived.conf"
 HIGHEST_PRIORITY = 200
@@ -21,6 +22,24 @@ class Vip:
     rank: int
     peers: tuple[str, ...]
     status: str
+
+
+def vip(stack: Stack, host: Host) -> Vip | None:
+    """The share of ``host``, if the stack has a virtual address."""
+    settings = stack.load_balancer.vip
+    if settings is None:
+        return None
+    balancers = [other.address for other in stack.load_balancers().values()]
+    return Vip(
+        host=host.name,
+        address=host.address,
+        vip=settings.address,
+        interface=settings.interface,
+        router_id=settings.router_id,
+        rank=balancers.index(host.address),
+        peers=tuple(address for address in balancers if address != host.address),
+        status=f"{host.address}:{stack.load_balancer.status_port}",
+    )
 
 
 def files(vip: Vip | None) -> list[File]:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from render.files import File
+from render.static_pods import API_PORT
+from settings import Host, Stack
 
+API_SERVICE = "apiserver"
 STATE = "/var/lib/evenkeel/lb"
 RUN = "/run/evenkeel-lb"
 LIBRARY = "/usr/local/lib/evenkeel/lb"
@@ -106,15 +109,41 @@ class Balancer:
         return f"{self.address}:{self.status_port}"
 
 
+def api_service(stack: Stack) -> Service:
+    """The Kubernetes API of all masters, as the stack's ``loadBalancer`` wants it balanced."""
+    settings = stack.load_balancer
+    return Service(
+        name=API_SERVICE,
+        listen=settings.port,
+        upstreams=tuple(
+            Upstream(name, master.address, API_PORT, settings.weights.get(name, 1))
+            for name, master in stack.masters().items()
+        ),
+        connect_timeout=settings.connect_timeout,
+        proxy_timeout=settings.proxy_timeout,
+        max_fails=settings.max_fails,
+        fail_timeout=settings.fail_timeout,
+    )
+
+
+def balancer(stack: Stack, host: Host) -> Balancer:
+    """What ``host`` balances. All hosts of the stack may ask it who is up."""
+    readers = tuple(other.address for other in stack.hosts.values())
+    return Balancer(host.address, stack.load_balancer.status_port, readers, (api_service(stack),))
+
+
 def files(balancer: Balancer) -> list[File]:
-    """The plain files of the part ``lb``; nginx.conf is last, so that what it includes is there before it."""
+    """The plain files of the part ``lb``; nginx.conf is last, so that what it includes is there before it.
+
+    The check's program is one of them, beside the copy that comes with all scripts: what runs here changes only in the
+    host's turn.
+    """
     return [
         _script("upstream-check.sh", mode="0755"),
         _script("upstream-verdicts.awk", mode="0644"),
         File(TABLE, table(balancer)),
         File(f"/etc/systemd/system/{CHECK_UNIT}", CHECK_UNIT_TEXT),
         File("/etc/systemd/system/nginx.service.d/evenkeel.conf", NGINX_DROP_IN),
-        File("/etc/sysctl.d/60-evenkeel-lb.conf", SYSCTLS),
         File(NGINX_CONF, nginx_conf(balancer)),
     ]
 
@@ -247,9 +276,4 @@ StartLimitIntervalSec=0
 [Service]
 Restart=on-failure
 RestartSec=1
-"""
-
-SYSCTLS = """\
-# A connection into a host that is gone without a word fails after 14 s instead of 51 s.
-net.ipv4.tcp_retries2 = 5
 """
