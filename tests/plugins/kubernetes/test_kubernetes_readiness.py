@@ -1,0 +1,93 @@
+"""Patches, which own only some fields of an object, and rollouts: when an object counts as done."""
+
+import time
+
+import pytest
+
+from lab.plugins.values import plain
+from tests.plugins.kubernetes import control_plane
+from tests.plugins.kubernetes.control_plane import Api
+from tests.plugins.kubernetes.samples import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    NODE_PATCH,
+    annotated,
+    obj,
+    workload,
+)
+from tests.plugins.plugin_process import InitFailedError, Plugin, RefusedError
+
+
+def test_a_patch_owns_its_fields_only_and_gives_them_up(plugin: Plugin, api: Api) -> None:
+    node = "/api/v1/nodes/node-1"
+    api.patch(node, {"metadata": {"labels": {"theirs": "1"}}})
+    inputs = annotated(obj("v1", "Node", "node-1"), patchFieldManager="evenkeel", patchForce="true")
+    inputs["metadata"]["labels"] = {"node-role.kubernetes.io/control-plane": ""}
+    made = plugin.create(NODE_PATCH, "role", inputs)
+    assert plain(made.state["__fieldManager"]) == "evenkeel"
+    assert api.get(node)["metadata"]["labels"] == {"theirs": "1", "node-role.kubernetes.io/control-plane": ""}
+    assert plugin.diff(made, inputs).changes is False
+    plugin.delete(made)
+    assert api.get(node)["metadata"]["labels"] == {"theirs": "1"}
+
+
+def test_a_patch_does_not_overrule_another_manager_unless_told(plugin: Plugin, api: Api) -> None:
+    api.patch("/api/v1/nodes/node-1", {"metadata": {"labels": {"contested": "theirs"}}})
+    inputs = annotated(obj("v1", "Node", "node-1"), patchFieldManager="evenkeel-2")
+    inputs["metadata"]["labels"] = {"contested": "ours"}
+    with pytest.raises(RefusedError, match="conflict"):
+        plugin.create(NODE_PATCH, "contest", inputs)
+
+
+def test_a_preview_of_a_patch_shows_its_inputs(plugin: Plugin) -> None:
+    inputs = obj("v1", "Node", "node-that-joins-later")
+    assert plain(plugin.preview(NODE_PATCH, "p", inputs)["metadata"])["name"] == "node-that-joins-later"
+
+
+def test_a_deployment_is_done_when_its_pods_are_ready(plugin: Plugin) -> None:
+    inputs = workload("Deployment", "rollout", replicas=2)
+    made = plugin.create(DEPLOYMENT, "rollout", inputs)
+    assert made.live()["status"]["readyReplicas"] == 2
+    changed = plugin.update(made, workload("Deployment", "rollout", image="app:2", replicas=2))
+    assert changed.live()["status"]["updatedReplicas"] == 2
+    assert changed.live()["status"]["replicas"] == 2
+
+
+def test_a_daemon_set_is_done_when_its_pods_are_ready(plugin: Plugin) -> None:
+    made = plugin.create(DAEMON_SET, "everywhere", workload("DaemonSet", "everywhere"))
+    assert made.live()["status"]["numberReady"] == 1
+
+
+def test_a_rollout_that_fails_is_in_state_with_its_reason(plugin: Plugin) -> None:
+    with pytest.raises(InitFailedError) as failed:
+        plugin.create(DEPLOYMENT, "stuck", workload("Deployment", "stuck", image=control_plane.BROKEN), timeout=2)
+    assert failed.value.resource.id == "default/stuck"
+    assert "ErrImagePull" in " ".join(failed.value.reasons)
+    healed = plugin.update(failed.value.resource, workload("Deployment", "stuck", image="app:1"))
+    assert healed.live()["status"]["readyReplicas"] == 1
+
+
+def test_the_timeout_annotation_counts_where_no_custom_timeout_is_given(plugin: Plugin) -> None:
+    inputs = annotated(workload("Deployment", "hasty", image=control_plane.BROKEN), timeoutSeconds="1")
+    begun = time.monotonic()
+    with pytest.raises(InitFailedError):
+        plugin.create(DEPLOYMENT, "hasty", inputs, timeout=0)
+    assert time.monotonic() - begun < 10
+
+
+def test_skip_await_waits_for_nothing(plugin: Plugin) -> None:
+    inputs = annotated(workload("DaemonSet", "unawaited", image=control_plane.BROKEN), skipAwait="true")
+    assert plugin.create(DAEMON_SET, "unawaited", inputs).id == "default/unawaited"
+
+
+def test_a_service_without_selector_is_done_at_once(plugin: Plugin) -> None:
+    service = obj("v1", "Service", "bare", spec={"ports": [{"port": 80}]})
+    assert plugin.create("kubernetes:core/v1:Service", "bare", service).live()["spec"]["clusterIP"]
+
+
+def test_a_service_waits_for_endpoints_that_are_not_ready(plugin: Plugin) -> None:
+    deployment = annotated(workload("Deployment", "dark", image=control_plane.BROKEN), skipAwait="true")
+    plugin.create(DEPLOYMENT, "dark", deployment)
+    service = obj("v1", "Service", "dark", spec={"ports": [{"port": 80}], "selector": {"app": "dark"}})
+    with pytest.raises(InitFailedError):
+        plugin.create("kubernetes:core/v1:Service", "dark", service, timeout=2)
