@@ -6,16 +6,17 @@ Does not own: connecting (``components.host``).
 
 import base64
 import binascii
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from settings import known_hosts
 from settings.draft import HOSTS, PRIVATE_KEY, Draft
-from settings.errors import fault
+from settings.errors import Fault, fault
 from settings.paths import path_of
 from settings.schema import BastionSettings, HostSettings, SshSettings
-from settings.stack import Bastion, Ssh
+from settings.stack import Bastion, Host, Ssh
 
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _UNENCRYPTED = b"openssh-key-v1\x00\x00\x00\x00\x04none"
@@ -31,6 +32,15 @@ def resolve(draft: Draft, root: Path) -> dict[str, Ssh]:
         return {}
     resolver = _Resolver(draft, draft.ssh, entries, private_key or SecretStr(""))
     return {name: ssh for name, host in draft.hosts.items() if (ssh := resolver.ssh(name, host)) is not None}
+
+
+def warned(hosts: Mapping[str, Host]) -> Iterator[Fault]:
+    """Warns where the engine's SSH client and a host's sshd may not find a common kind of host key."""
+    for name, host in hosts.items():
+        if host.ssh.host_key.startswith(known_hosts.LAST_RESORT):
+            what = "is known by an RSA key only, which is asked for with SHA-1: OpenSSH refuses that since 8.8"
+            remedy = f"add its Ed25519 key, from `ssh-keyscan -t ed25519 {host.ssh.host}`"
+            yield fault((HOSTS, name, "address"), host.address, what, remedy)
 
 
 class _Resolver:

@@ -63,7 +63,7 @@ def shown(value: object, path: Iterable[object] = ()) -> str:
     """A value for an error's text: short, on one line, and never one that may be a secret."""
     if value is None:
         return MISSING
-    if any(_SECRET_NAME.search(str(part)) for part in path) and not isinstance(value, bool | int):
+    if any(_promises_secret(str(part)) for part in path) and not isinstance(value, bool | int):
         return "(not shown)"
     if isinstance(value, Mapping | list | tuple | set):
         return "{...}" if isinstance(value, Mapping) and value else "[...]" if value else "(empty)"
@@ -74,6 +74,11 @@ def shown(value: object, path: Iterable[object] = ()) -> str:
     return printable[:LONGEST_SHOWN] + ("..." if len(printable) > LONGEST_SHOWN else "") or "(empty)"
 
 
+def _promises_secret(name: str) -> bool:
+    """Whether what stands under this name may be a secret; a file's name is none."""
+    return _SECRET_NAME.search(name) is not None and not name.lower().endswith("file")
+
+
 def fault(path: Iterable[object], value: object, what: str, remedy: str) -> Fault:
     """A fault at a path of the configuration, its value made fit to be shown."""
     parts = tuple(path)
@@ -82,9 +87,11 @@ def fault(path: Iterable[object], value: object, what: str, remedy: str) -> Faul
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The remedy for a name that is not known: the nearest one, else all of them."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}" if names else "remove it"
+    names = {candidate.lower(): candidate for candidate in sorted(known)}
+    if not names:
+        return "remove it"
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {names[close[0]]}?" if close else f"choose one of {', '.join(names.values())}"
 
 
 def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: tuple[object, ...]) -> list[Fault]:

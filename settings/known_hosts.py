@@ -17,6 +17,7 @@ DEFAULT_PORT = 22
 # In the order in which they are pinned when a host has several. RSA comes last: the engine's SSH client asks for it as
 # ssh-rsa (SHA-1), which OpenSSH refuses since 8.8.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+LAST_RESORT = KEY_TYPES[-1]
 _HASHED = "|1|"
 
 

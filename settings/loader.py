@@ -31,7 +31,7 @@ def load(config: pulumi.Config, root: Path | None = None) -> Stack:
 
 def parse(values: Mapping[str, object], root: Path | None = None) -> Stack:
     """The stack of a mapping such as ``config`` of a stack's file; keys may carry the project's name before them."""
-    own = {name.removeprefix(f"{NAMESPACE}:"): value for name, value in values.items()}
+    own = {str(name).removeprefix(f"{NAMESPACE}:"): value for name, value in values.items()}
     return _stack({name: value for name, value in own.items() if ":" not in name}, root, ())
 
 
@@ -44,12 +44,14 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
     draft.faults += rules.refused(draft)
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
+    hosts = _hosts(draft, draft.cluster, endpoints)
+    warnings = [*rules.warned(draft), *releases.warned(release), *access.warned(hosts)]
     return Stack(
         cluster=draft.cluster,
-        hosts=_hosts(draft, draft.cluster, endpoints),
+        hosts=hosts,
         load_balancer=draft.load_balancer,
         release=release,
-        warnings=tuple(str(fault) for fault in [*rules.warned(draft), *releases.warned(release)]),
+        warnings=tuple(str(warning) for warning in warnings),
     )
 
 

@@ -81,3 +81,27 @@ def stack(root: Path, changed: dict[str, Any] | None = None) -> settings.Stack:
     """The sample as a ``Stack``; ``changed`` replaces whole sections. ``root`` receives the files that it names."""
     write_files(root)
     return settings.parse({**values(), **(changed or {})}, root)
+
+
+def refusals(root: Path, stack_values: dict[str, Any]) -> list[str]:
+    """The lines of the error that parsing these values ends in; none where it succeeds."""
+    try:
+        settings.parse(stack_values, root)
+    except settings.SettingsError as error:
+        return str(error).splitlines()
+    return []
+
+
+def warnings(root: Path, stack_values: dict[str, Any]) -> list[str]:
+    """What a stack that is accepted is warned of."""
+    return list(settings.parse(stack_values, root).warnings)
+
+
+def put(tree: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """``tree`` itself, with ``value`` at a dotted path; ``/`` separates parts that hold dots themselves."""
+    *above, last = path.split("/") if "/" in path else path.split(".")
+    at = tree
+    for part in above:
+        at = at.setdefault(part, {})
+    at[last] = value
+    return tree

@@ -1,0 +1,287 @@
+"""Values that are well formed but do not go together are refused, or warned of, with key, value and remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settings.rules import promises
+from tests.settings import samples
+
+CLUSTER, CONTROLLERS = "cluster", "cluster.controllerManager.extraArgs"
+
+CLASHES: list[tuple[dict[str, object], list[str]]] = [
+    (
+        {"hosts.emei.roles": ["worker"]},
+        ["evenkeel:hosts: shaolin, wudang as masters: is one master fewer than quorum needs"],
+    ),
+    (
+        {f"hosts.{name}.roles": ["worker"] for name in ("shaolin", "wudang", "emei")},
+        ["evenkeel:hosts: no master: no host has the role master; give three hosts roles: [master]"],
+    ),
+    (
+        {"hosts.emei.address": "192.0.2.11"},
+        ["evenkeel:hosts.emei.address: 192.0.2.11: is the address of shaolin too; give emei its own address"],
+    ),
+    (
+        {"loadBalancer.address": "192.0.2.13", "loadBalancer.vip.address": "192.0.2.13"},
+        ["evenkeel:loadBalancer.vip.address: 192.0.2.13: is the address of host emei; give the VIP an address"],
+    ),
+    (
+        {"hosts.emei.ssh": {"host": "192.0.2.11"}, "hosts.wudang.ssh": {"host": "192.0.2.11"}},
+        ["evenkeel:hosts.emei.ssh.host: 192.0.2.11: is how wudang is reached too; give the address or port"],
+    ),
+    (
+        {"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 6443},
+        ["evenkeel:loadBalancer.port: 6443: is the port of kube-apiserver on host emei; choose another"],
+    ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.statusPort": 10250},
+        ["evenkeel:loadBalancer.statusPort: 10250: is the port of kubelet on host huashan; choose"],
+    ),
+    (
+        {"loadBalancer.statusPort": 6443},
+        ["evenkeel:loadBalancer.statusPort: 6443: is loadBalancer.port too; choose another port, like 8404"],
+    ),
+    (
+        {"loadBalancer.port": 22},
+        [f"evenkeel:loadBalancer.port: 22: is the port of sshd on host {name}" for name in ("lb1", "lb2")],
+    ),
+    (
+        {"hosts.lb1.roles": ["worker"], "hosts.lb2.roles": ["worker"]},
+        ["evenkeel:hosts: no load balancer: no host has the role lb; give two hosts roles: [lb]"],
+    ),
+    (
+        {"loadBalancer.vip.address": "192.0.2.99"},
+        ["evenkeel:loadBalancer.vip.address: 192.0.2.99: is not loadBalancer.address 192.0.2.30"],
+    ),
+    (
+        {"loadBalancer.vip": None, "loadBalancer.address": "192.0.2.11"},
+        ["evenkeel:loadBalancer.address: 192.0.2.11: is the address of host shaolin, which has no role lb"],
+    ),
+    (
+        {"loadBalancer.weights": {"wudan": 2}},
+        ["evenkeel:loadBalancer.weights.wudan: 2: is not a master's weight; did you mean wudang?"],
+    ),
+    (
+        {"loadBalancer.weights": {"huashan": 2}},
+        ["evenkeel:loadBalancer.weights.huashan: 2: is not a master's weight"],
+    ),
+    (
+        {"cluster.serviceCidr": "10.244.128.0/17"},
+        ["evenkeel:cluster.serviceCidr: 10.244.128.0/17: overlaps cluster.podCidr 10.244.0.0/16; choose two ranges"],
+    ),
+    (
+        {"cluster.podCidr": "192.0.2.0/25", CONTROLLERS: {"node-cidr-mask-size": 28}},
+        [
+            f"evenkeel:{key}: {address}: lies within cluster.podCidr 192.0.2.0/25; choose a cluster.podCidr that holds"
+            for key, address in [
+                *((f"hosts.{name}.address", address) for name, (address, _) in samples.HOSTS.items()),
+                ("loadBalancer.address", "192.0.2.30"),
+            ]
+        ],
+    ),
+    (
+        {"cluster.podCidr": "169.254.0.0/17"},
+        ["evenkeel:cluster.podCidr: 169.254.0.0/17: overlaps 169.254.0.0/16, which is not routed; choose a private"],
+    ),
+    (
+        {"cluster.serviceCidr": "10.96.0.0/25"},
+        ["evenkeel:cluster.serviceCidr: 10.96.0.0/25: is too small for Services; choose a /24 or larger"],
+    ),
+    (
+        {"cluster.serviceCidr": "10.0.0.0/11", "cluster.podCidr": "172.20.0.0/16"},
+        ["evenkeel:cluster.serviceCidr: 10.0.0.0/11: is larger than kube-apiserver accepts; choose a /12 or smaller"],
+    ),
+    (
+        {"cluster.podCidr": "10.244.0.0/23"},
+        ["evenkeel:cluster.podCidr: 10.244.0.0/23: is too small: it holds 2 subnets of /24, and there are 4 nodes; "
+         "choose a /22 or larger"],
+    ),
+    (
+        {"cluster.podCidr": "10.244.0.0/26"},
+        ["evenkeel:cluster.podCidr: 10.244.0.0/26: is too small: it holds 0 subnets of /24"],
+    ),
+    (
+        {"cluster.podCidr": "10.244.0.0/16", CONTROLLERS: {"node-cidr-mask-size": 17}},
+        ["evenkeel:cluster.podCidr: 10.244.0.0/16: is too small: it holds 2 subnets of /17, and there are 4 nodes"],
+    ),
+    (
+        {"cluster.podCidr": "172.16.0.0/12", CONTROLLERS: {"node-cidr-mask-size": 29}},
+        ["evenkeel:cluster.podCidr: 172.16.0.0/12: is too large: kube-controller-manager divides it into at most 2^16"],
+    ),
+    (
+        {CONTROLLERS: {"node-cidr-mask-size": "many"}},
+        [f"evenkeel:{CONTROLLERS}.node-cidr-mask-size: many: is not a size of a node's subnet; use"],
+    ),
+]  # fmt: skip
+
+WARNINGS: list[tuple[dict[str, object], str]] = [
+    (
+        {"hosts.emei.roles": ["worker"], "hosts.wudang.roles": ["worker"]},
+        "evenkeel:hosts: shaolin as masters: is not highly available: losing this host loses the API",
+    ),
+    (
+        {"hosts.huashan.roles": ["master", "worker"]},
+        "evenkeel:hosts: shaolin, wudang, emei, huashan as masters: survives the loss of 1, as 3 masters would",
+    ),
+    (
+        {"hosts.lb2.roles": ["worker"]},
+        "evenkeel:loadBalancer.vip.address: 192.0.2.30: has only lb1 to live on: nobody takes it over",
+    ),
+    (
+        {"loadBalancer.vip": None, "loadBalancer.address": "192.0.2.31"},
+        "evenkeel:loadBalancer.address: 192.0.2.31: is lb1's own address: losing that host loses the API's address",
+    ),
+    (
+        {"loadBalancer.vip": None},
+        "evenkeel:loadBalancer.address: 192.0.2.30: belongs to no host of role lb: something outside this stack",
+    ),
+    (
+        {"loadBalancer.proxyTimeout": "3s"},
+        "evenkeel:loadBalancer.proxyTimeout: 3s: ends every watch and `kubectl logs -f` that is idle for that long",
+    ),
+]
+
+
+def changed(changes: dict[str, object]) -> dict[str, Any]:
+    values = samples.values()
+    for path, value in changes.items():
+        samples.put(values, path, value)
+    return values
+
+
+@pytest.mark.parametrize(("changes", "expected"), CLASHES)
+def test_what_does_not_go_together_is_refused_with_key_value_and_remedy(
+    root: Path, changes: dict[str, object], expected: list[str]
+) -> None:
+    lines = samples.refusals(root, changed(changes))
+    assert len(lines) == len(expected), lines
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(start)
+        assert "; " in line
+
+
+@pytest.mark.parametrize(("changes", "start"), WARNINGS)
+def test_what_works_but_not_as_one_thinks_is_warned_of(root: Path, changes: dict[str, object], start: str) -> None:
+    (warning,) = samples.warnings(root, changed(changes))
+    assert warning.startswith(start)
+
+
+def test_more_than_seven_masters_are_warned_of(root: Path) -> None:
+    values = samples.values()
+    for number in range(5):
+        address, name = f"192.0.2.{40 + number}", f"master{number}"
+        values["hosts"][name] = {"address": address, "roles": ["master"]}
+        with (root / "known_hosts").open("a") as known_hosts:
+            known_hosts.write(f"{address} {samples.host_key(name)}\n")
+    even, many = samples.warnings(root, values)
+    assert "survives the loss of 3, as 7 masters would" in even
+    assert "makes every write wait for 5 members; use at most 7 masters" in many
+
+
+def test_a_load_balancer_may_share_a_master_on_another_port(root: Path) -> None:
+    values = changed({"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 8443})
+    assert samples.refusals(root, values) == []
+
+
+def test_a_forwarded_ssh_port_is_not_taken_for_the_hosts_own(root: Path) -> None:
+    values = changed({"hosts.lb1.ssh": {"host": "lb1", "port": 6443}})
+    with (root / "known_hosts").open("a") as known_hosts:
+        known_hosts.write(f"[lb1]:6443 {samples.host_key('lb1')}\n")
+    assert samples.refusals(root, values) == []
+
+
+PROGRAMS = {
+    "apiServer": promises.API_SERVER,
+    "controllerManager": promises.CONTROLLER_MANAGER,
+    "scheduler": promises.SCHEDULER,
+    "etcd": promises.ETCD,
+}
+OWNED_FLAGS = [(program, flag) for program, flags in PROGRAMS.items() for flag in flags.owned]
+OWNED_PREFIXES = [(program, prefix + "x") for program, flags in PROGRAMS.items() for prefix in flags.owned_prefixes]
+
+
+@pytest.mark.parametrize(("program", "flag"), OWNED_FLAGS + OWNED_PREFIXES)
+def test_a_flag_that_a_promise_rests_on_is_refused(root: Path, program: str, flag: str) -> None:
+    lines = samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: "x"}}))
+    (line,) = lines
+    assert line.startswith(f"evenkeel:cluster.{program}.extraArgs.{flag}: ")
+    assert "; remove it" in line
+
+
+FLAG_VALUES = [
+    ("apiServer", "shutdown-delay-duration", "5s", "10s"),
+    ("apiServer", "shutdown-delay-duration", "soon", "1m"),
+    ("apiServer", "shutdown-send-retry-after", False, True),
+    ("apiServer", "authorization-mode", "RBAC", "Webhook,Node,RBAC"),
+    ("apiServer", "enable-admission-plugins", "AlwaysPullImages", "NodeRestriction,AlwaysPullImages"),
+    ("apiServer", "disable-admission-plugins", "NodeRestriction", "ServiceAccount"),
+    ("apiServer", "anonymous-auth", False, True),
+    ("apiServer", "enable-bootstrap-token-auth", "false", "true"),
+    ("apiServer", "allow-privileged", "false", "true"),
+    ("controllerManager", "leader-elect", False, True),
+    ("controllerManager", "bind-address", "192.0.2.11", "0.0.0.0"),
+    ("controllerManager", "use-service-account-credentials", False, True),
+    ("controllerManager", "controllers", "*", "*,bootstrapsigner,tokencleaner,-ttl"),
+    ("controllerManager", "node-cidr-mask-size", 33, 24),
+    ("scheduler", "leader-elect", "no", "true"),
+    ("etcd", "feature-gates", "StopGRPCServiceOnDefrag=true", "InitialCorruptCheck=true,StopGRPCServiceOnDefrag=true"),
+]
+
+
+@pytest.mark.parametrize(("program", "flag", "refused", "accepted"), FLAG_VALUES)
+def test_a_flag_may_be_tuned_as_far_as_the_promise_goes(
+    root: Path, program: str, flag: str, refused: object, accepted: object
+) -> None:
+    (line,) = samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: refused}}))
+    assert line.startswith(f"evenkeel:cluster.{program}.extraArgs.{flag}: ")
+    assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: accepted}})) == []
+
+
+FIELDS = [
+    (section, path)
+    for section, owned in (
+        ("kubelet", promises.KUBELET),
+        ("kubeProxy", promises.KUBE_PROXY),
+        ("containerd", promises.CONTAINERD),
+    )
+    for path in owned
+]
+
+
+@pytest.mark.parametrize(("section", "path"), FIELDS)
+def test_a_field_that_a_promise_rests_on_is_refused(root: Path, section: str, path: tuple[str, ...]) -> None:
+    config = samples.put({}, "/".join(path) if len(path) > 1 else path[0], "x")
+    (line,) = samples.refusals(root, changed({f"cluster.{section}.config": config}))
+    assert line.startswith(f"evenkeel:cluster.{section}.config.{'.'.join(path)}: ")
+
+
+def test_a_hosts_own_kubelet_settings_are_held_to_the_same_promises(root: Path) -> None:
+    (line,) = samples.refusals(root, changed({"hosts.emei.kubelet": {"config": {"staticPodPath": "/tmp"}}}))
+    assert line.startswith("evenkeel:hosts.emei.kubelet.config.staticPodPath: /tmp: ")
+
+
+def test_a_whole_mapping_cannot_be_replaced_to_get_around_a_promise(root: Path) -> None:
+    lines = samples.refusals(root, changed({"cluster.kubelet.config": {"authentication": "none"}}))
+    assert {line.split(": ")[0] for line in lines} == {
+        "evenkeel:cluster.kubelet.config.authentication.anonymous",
+        "evenkeel:cluster.kubelet.config.authentication.x509",
+        "evenkeel:cluster.kubelet.config.authentication.webhook.enabled",
+    }
+
+
+def test_fields_that_users_tune_are_left_to_them(root: Path) -> None:
+    values = changed(
+        {
+            "cluster.kubelet.config": {"maxPods": 200, "authentication": {"webhook": {"cacheTTL": "1m"}}},
+            "hosts.emei.kubelet": {"config": {"maxPods": 50, "featureGates": {"NodeSwap": True}}},
+        }
+    )
+    stack = samples.stack(root, {"cluster": values["cluster"], "hosts": values["hosts"]})
+    assert stack.hosts["wudang"].kubelet_config["maxPods"] == 200
+    assert stack.hosts["emei"].kubelet_config == {
+        "maxPods": 50,
+        "authentication": {"webhook": {"cacheTTL": "1m"}},
+        "featureGates": {"NodeSwap": True},
+    }
