@@ -183,7 +183,8 @@ def main() -> None:
     try:
         app()
     except (LabError, toolchain.BuildError) as error:
-        console.print(f"[red]lab:[/] {error}")
+        console.print("lab:", style="red", end=" ")
+        console.print(str(error), markup=False)
         sys.exit(1)
 
 

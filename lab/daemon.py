@@ -60,6 +60,8 @@ def stop() -> None:
     for folder in (DAEMON_RUN, DAEMON_DATA):
         if folder.exists():
             shutil.rmtree(folder)
+    if pid is not None:
+        _remove_empty("/run/docker", "/run/containerd", *map(str, Path("/sys/fs/cgroup").glob("*/docker")))
 
 
 def _start() -> None:
@@ -101,7 +103,14 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def _remove_empty(*folders: str) -> None:
+    """What a daemon makes beside its own folders; another containerd of the machine may still use one of them."""
+    for folder in folders:
+        if Path(folder).is_dir():
+            run(["find", folder, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
+
+
 def _unmount_below(folder: Path) -> None:
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in reversed([mount for mount in mounts if Path(mount).is_relative_to(folder)]):
-        run(["umount", "--lazy", mount])
+        run(["umount", "--lazy", mount], check=False)  # one above it may have taken it along

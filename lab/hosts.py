@@ -185,7 +185,10 @@ def remove_all(owner: Path = CLONE) -> None:
         execute(["docker", "rm", "--force", "--volumes", *map(_container, there)])
     for name in there:
         _remove_cgroups(name)
-    if network_owner() == owner:
+    present = network_owner()
+    if present not in (owner, None):
+        return  # the image is in use there
+    if present is not None:
         execute(["docker", "network", "rm", NETWORK])
     images = output(["docker", "images", "--quiet", node.REPOSITORY]).split()
     if images:

@@ -1,0 +1,62 @@
+"""What the lab reads of the machine and leaves on it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import engine, node, stack
+from lab.errors import LabError
+from lab.paths import BIN
+
+DEB822 = "Types: deb\n# a note\nURIs: http://mirror.example/debian\nSuites: stable\nComponents: main\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (DEB822, "http://mirror.example/debian"),
+        ("deb http://mirror.example/debian/ stable main\n", "http://mirror.example/debian"),
+        (
+            "deb [signed-by=/k.gpg arch=amd64] https://m.example/pub/debian stable main\n",
+            "https://m.example/pub/debian",
+        ),
+        ("deb http://m.example/debian-security stable main\n" + DEB822, "http://mirror.example/debian"),
+    ],
+)
+def test_debians_mirror_is_read_from_the_machines_own_sources(tmp_path: Path, text: str, address: str) -> None:
+    (tmp_path / "sources").write_text(text)
+    assert node.debian_mirror((tmp_path / "missing", tmp_path / "sources")) == address
+
+
+def test_a_machine_that_is_not_debian_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "sources").write_text("deb http://archive.example/ubuntu noble main\n")
+    with pytest.raises(LabError, match="Debian"):
+        node.debian_mirror((tmp_path / "sources",))
+
+
+def test_the_labs_own_pulumi_is_not_taken_for_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After ``.lab/env`` is sourced the lab's own is on PATH; taking it for official would drop its plugins."""
+    program = tmp_path / "pulumi"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{BIN}:/nonexistent")
+    assert engine.official() is None
+    monkeypatch.setenv("PATH", f"{BIN}:{tmp_path}")
+    assert engine.official() == program
+
+
+def test_only_a_dead_engines_lock_is_released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "evenkeel" / "dev"
+    folder.mkdir(parents=True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    holders = {"alive": (os.getpid(), os.uname().nodename), "dead": (ended.pid, os.uname().nodename)}
+    holders["elsewhere"] = (ended.pid, "another-machine")
+    for name, (pid, hostname) in holders.items():
+        (folder / f"{name}.json").write_text(json.dumps({"pid": pid, "hostname": hostname}))
+    monkeypatch.setattr(stack, "STATE", tmp_path)
+    stack.release_abandoned_locks()
+    assert sorted(file.stem for file in folder.iterdir()) == ["alive", "elsewhere"]
