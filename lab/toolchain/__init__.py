@@ -3,7 +3,7 @@
 Owns: which Go packages are built and how (``groups.yaml``), and the cache folder of built binaries.
 Does not own: what is done with them (``lab.mirror`` packs them, ``lab.images`` wraps them in images).
 
-A group is rebuilt when its go.mod, go.sum, build settings or the Go version change, and never otherwise: the
+A group is rebuilt when a file of its folder, its build settings or the Go version change, and never otherwise: the
 cache lies outside the clone, so that a second clone builds nothing.
 """
 
@@ -55,8 +55,8 @@ def go_version() -> str:
 def output_folder(name: str) -> Path:
     """Where the binaries of group ``name`` lie, or will lie once it is built."""
     digest = hashlib.sha256(json.dumps([groups()[name].model_dump(), go_version()], sort_keys=True).encode())
-    for file in ("go.mod", "go.sum"):
-        digest.update((FOLDER / name / file).read_bytes())
+    for file in sorted((FOLDER / name).iterdir()):
+        digest.update(file.name.encode() + file.read_bytes())
     return cache_root() / "toolchain" / f"{name}-{digest.hexdigest()[:16]}"
 
 
