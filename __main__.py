@@ -41,10 +41,11 @@ workers = {
     for name in stack.workers()
     if name not in masters
 }
-balancers = {
-    name: NginxStreamLB(f"{name}-lb", NginxStreamLBArgs(stack, hosts[name], prepared[name], pki))
-    for name in stack.load_balancers()
-}
+balancers: list[NginxStreamLB] = []
+for name in stack.load_balancers():
+    before = [balancer.active for balancer in balancers[-1:]]  # one at a time
+    args = NginxStreamLBArgs(stack, hosts[name], prepared[name], pki, before)
+    balancers.append(NginxStreamLB(f"{name}-lb", args))
 
 rollout = Rollout("rollout", RolloutArgs(stack, list(masters.values()), list(workers.values())))
 addons = ClusterAddons(
@@ -54,7 +55,7 @@ addons = ClusterAddons(
         kubeconfig=kubeconfig_of(stack, pki, "break-glass"),
         cluster_identifier=stack.cluster.name,
         hosts=rollout.registered(),
-        after=[*rollout.control_plane, *(balancer.active for balancer in balancers.values())],
+        after=[*rollout.control_plane, *(balancer.active for balancer in balancers)],
     ),
 )
 etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout], parent=rollout)
