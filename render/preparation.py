@@ -34,18 +34,22 @@ CNI_BINARIES = "/opt/cni/bin"
 
 @dataclass(frozen=True)
 class Needs:
-    """The least that a host of a role has (kubeadm's own limits for masters), and its free disk before the start."""
+    """The least that a host of a role has (kubeadm's own limits for masters); free space is for before it is prepared.
+
+    ``disk_mb`` is for downloads, images, containers and etcd in /var/lib, ``programs_mb`` for /usr/local.
+    """
 
     cores: int
     memory_mb: int
     disk_mb: int
+    programs_mb: int
 
 
 NEEDS: dict[Role, Needs] = {
-    "master": Needs(2, 1700, 4096),
-    "worker": Needs(1, 900, 3072),
-    "lb": Needs(1, 256, 256),
-    "hub": Needs(2, 1700, 4096),
+    "master": Needs(2, 1700, 4096, 700),
+    "worker": Needs(1, 900, 3072, 700),
+    "lb": Needs(1, 256, 256, 16),
+    "hub": Needs(2, 1700, 4096, 16),
 }
 
 
@@ -146,6 +150,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "MIN_CORES": str(max(need.cores for need in needs)),
         "MIN_MEMORY_MB": str(max(need.memory_mb for need in needs)),
         "MIN_DISK_MB": str(max(need.disk_mb for need in needs)),
+        "MIN_PROGRAMS_MB": str(max(need.programs_mb for need in needs)),
         "MACHINES": " ".join(MACHINES[name] for name in stack.release.architectures()),
         "KUBERNETES": version,
         "FAIL_SWAP_ON": _flag(configuration.get("failSwapOn", True)),

@@ -31,6 +31,7 @@ unpack_artifact() {
     unpack_file=$EVENKEEL_CACHE/$2
     unpack_new=$EVENKEEL_UNPACKED/.$1-$2
     [ -f "$unpack_file" ] || fail prepare "$1 is not in $EVENKEEL_CACHE" "run up again: preflight fetches it"
+    say "unpacking $1"
     rm -rf "$unpack_new"
     mkdir -p "$unpack_new/archive"
     if [ "$3" = tar ]; then

@@ -5,8 +5,8 @@
 # ahead of this text as well: no file of ours need be on the host.
 #
 #   ROLES ADDRESS               this host in the stack's settings
-#   MIN_CORES MIN_MEMORY_MB     what the host must have; MIN_DISK_MB must be free before it is prepared the first time
-#   MIN_DISK_MB
+#   MIN_CORES MIN_MEMORY_MB     what the host must have
+#   MIN_DISK_MB MIN_PROGRAMS_MB what must be free in /var/lib and /usr/local before it is prepared the first time
 #   MACHINES                    what the release is locked for, in the words of uname -m
 #   KUBERNETES FAIL_SWAP_ON     the kubelet's version, and what it refuses to start with
 #   FAIL_CGROUP_V1
@@ -67,14 +67,14 @@ check_capacity() {
     [ "$cores" -ge "$MIN_CORES" ] || problem "it has $cores cores, and a host with roles $ROLES needs $MIN_CORES" "give it more cores"
     memory=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' "$EVENKEEL_ROOT/proc/meminfo")
     [ "$memory" -ge "$MIN_MEMORY_MB" ] || problem "it has $memory MB of memory, and a host with roles $ROLES needs $MIN_MEMORY_MB MB" "give it more memory"
-    for folder in /var/lib /usr/local; do
-        check_disk "$folder"
-    done
+    check_disk /var/lib "$MIN_DISK_MB"
+    check_disk /usr/local "$MIN_PROGRAMS_MB"
 }
 
+# check_disk FOLDER MEGABYTES
 check_disk() {
-    disk_wanted=$MIN_DISK_MB
-    ! prepared_before || disk_wanted=$STEADY_DISK_MB
+    disk_wanted=$2
+    ! prepared_before || [ "$disk_wanted" -le "$STEADY_DISK_MB" ] || disk_wanted=$STEADY_DISK_MB
     disk_free=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
     [ "$disk_free" -ge "$disk_wanted" ] || problem "$1 has $disk_free MB free, and $disk_wanted MB are needed" "free some space there, or mount a bigger disk"
 }

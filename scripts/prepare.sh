@@ -89,7 +89,6 @@ prepare_node() {
     . "$EVENKEEL_ROOT/usr/local/lib/evenkeel/artifacts.sh"
     # shellcheck source=scripts/activate-runtime.sh
     . "$EVENKEEL_ROOT/usr/local/lib/evenkeel/activate-runtime.sh"
-    say "unpacking the release's programs"
     for group in runtime kubelet tools; do
         stage_artifacts "$group"
     done

@@ -1,0 +1,349 @@
+"""What a host is refused for, in the user's words, before anything is changed; and its downloads (preflight.sh)."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from tests.scripts.bare_host import BareHost, Mirror, mirror
+from tests.settings import samples
+
+HELD = 'LISTEN 0 128 0.0.0.0:{port} 0.0.0.0:* users:(("{program}",pid=4711,fd=3))'
+
+
+@dataclass
+class Bench:
+    """A bare host, a mirror that holds the sample's release, and the sample stack that points at it."""
+
+    host: BareHost
+    mirror: Mirror
+    stack: settings.Stack
+
+    def artifact(self, name: str) -> str:
+        """The path at the mirror of an artifact for amd64."""
+        return self.stack.release.artifact(name, "amd64").url.removeprefix(self.mirror.url)
+
+    def cached(self) -> set[str]:
+        """What lies in the host's cache under its final name."""
+        return {path.name for path in self.host.cache.glob("[!.]*")}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with mirror() as server:
+        release = {**samples.values()["release"], "mirror": {"artifacts": server.url, "images": server.url}}
+        stack = samples.stack(tmp_path, {"release": release})
+        bench = Bench(BareHost(tmp_path), server, stack)
+        for name in stack.release.file.artifacts:
+            # What the sample's lock says: the checksum of these words.
+            server.files[bench.artifact(name)] = f"{name}amd64".encode()
+        yield bench
+
+
+def lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "fetching" not in line]
+
+
+def test_a_good_host_passes_and_holds_its_downloads(bench: Bench) -> None:
+    done = bench.host.preflight(bench.stack, "shaolin")
+    assert done.returncode == 0, done.stderr
+    assert lines(done.stderr) == []
+    assert bench.cached() == {hashlib.sha256(content).hexdigest() for content in bench.mirror.files.values()}
+
+
+def test_what_it_prints_is_the_same_at_every_run(bench: Bench) -> None:
+    first = bench.host.preflight(bench.stack, "shaolin").stdout
+    assert first.splitlines()[:3] == ["architecture x86_64", "distribution debian 12", "cgroup v2"]
+    time.sleep(1.1)
+    assert bench.host.preflight(bench.stack, "shaolin").stdout == first
+
+
+def test_nothing_but_the_cache_is_written(bench: Bench) -> None:
+    bench.host.cache.mkdir(parents=True)
+    before = {path for path in bench.host.root.rglob("*") if bench.host.cache not in path.parents}
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+    after = {path for path in bench.host.root.rglob("*") if bench.host.cache not in path.parents}
+    assert after == before
+
+
+def _file(path: str, text: str) -> Callable[[Bench], None]:
+    return lambda bench: bench.host.file(path, text)
+
+
+def _stub(name: str, text: str) -> Callable[[Bench], None]:
+    return lambda bench: bench.host.stub(name, text)
+
+
+def _without(path: str) -> Callable[[Bench], None]:
+    return lambda bench: (bench.host.root / path).unlink()
+
+
+def _held(port: int, program: str) -> Callable[[Bench], None]:
+    return _stub("ss", f"cat <<'END'\n{HELD.format(port=port, program=program)}\nEND")
+
+
+def _no_bridge(bench: Bench) -> None:
+    (bench.host.root / "proc/sys/net/bridge/bridge-nf-call-iptables").unlink()
+    (bench.host.root / "proc/sys/net/bridge").rmdir()
+
+
+def _no_systemd(bench: Bench) -> None:
+    (bench.host.root / "run/systemd/system/marker").unlink()
+    (bench.host.root / "run/systemd/system").rmdir()
+    bench.host.file("proc/1/comm", "openrc-init\n")
+
+
+def _loadable_bridge(bench: Bench) -> None:
+    _no_bridge(bench)
+    bench.host.stub("modprobe", '[ "$*" = "-n -q br_netfilter" ]')
+
+
+def _no_interface(bench: Bench) -> None:
+    (bench.host.root / "sys/class/net/eth0/address").unlink()
+    (bench.host.root / "sys/class/net/eth0").rmdir()
+
+
+def _no_commands(bench: Bench) -> None:
+    for name in ("conntrack", "ss", "ip"):
+        bench.host.remove(name)
+
+
+def _no_image(bench: Bench) -> None:
+    digest = bench.stack.release.image("etcd").split("@")[1]
+    bench.mirror.missing.add(f"/v2/registry.k8s.io/etcd/manifests/{digest}")
+
+
+REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
+    "not root": ("shaolin", _stub("id", "echo 1000"), "not as root", "evenkeel:ssh.user"),
+    "another init": ("shaolin", _no_systemd, "openrc-init, not systemd", "boots with systemd"),
+    "architecture": ("shaolin", _stub("uname", "echo riscv64"), "riscv64", "ops lock 2026.11"),
+    "cores": ("shaolin", _stub("nproc", "echo 1"), "1 cores, and a host with roles master needs 2", "more cores"),
+    "memory": ("shaolin", _file("proc/meminfo", "MemTotal: 1000000 kB\n"), "976 MB of memory", "more memory"),
+    "disk": (
+        "shaolin",
+        _stub("df", "printf 'a\\nb 1 1 1048576\\n'"),
+        "/var/lib has 1024 MB free, and 4096",
+        "free some",
+    ),
+    "swap": (
+        "shaolin",
+        _file("proc/swaps", "Filename Type\n/dev/vdb partition\n"),
+        "swap is on (/dev/vdb)",
+        "evenkeel:cluster.kubelet.config.failSwapOn",
+    ),
+    "cgroup v1": (
+        "huashan",
+        _stub("stat", "echo tmpfs"),
+        "cgroup v1, and the kubelet 1.36",
+        "evenkeel:cluster.kubelet.config.failCgroupV1",
+    ),
+    "controller": (
+        "shaolin",
+        _file("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io pids\n"),
+        "no cgroup controller memory",
+        "cgroup_disable=memory",
+    ),
+    "br_netfilter": ("shaolin", _no_bridge, "br_netfilter is neither loaded nor can be", "6.1.0"),
+    "overlay": ("huashan", _file("proc/filesystems", "nodev proc\n"), "overlay is neither loaded", "6.1.0"),
+    "address": (
+        "wudang",
+        _stub("ip", "echo '2: eth0 inet 172.16.0.9/24'"),
+        "192.0.2.12 is on none of its interfaces (172.16.0.9)",
+        "evenkeel:hosts.wudang.address",
+    ),
+    "VIP's interface": (
+        "lb1",
+        _no_interface,
+        "no interface eth0",
+        "evenkeel:loadBalancer.vip.interface",
+    ),
+    "foreign port": (
+        "shaolin",
+        _held(10250, "python3"),
+        "port 10250, which kubelet needs, is held by python3 (pid 4711)",
+        "systemctl status 4711",
+    ),
+    "LB's port": ("lb1", _held(6443, "haproxy"), "port 6443, which nginx needs, is held by haproxy", "another port"),
+    "foreign cluster": (
+        "shaolin",
+        _held(10257, "kube-controller"),
+        "held by a kube-controller (pid 4711) that this stack did not start",
+        "kubeadm reset",
+    ),
+    "commands": (
+        "shaolin",
+        _no_commands,
+        "it lacks the commands conntrack ip ss",
+        "apt-get install conntrack iproute2; Red Hat: dnf install conntrack-tools iproute",
+    ),
+    "no nginx": ("lb1", lambda bench: bench.host.remove("nginx"), "lacks the commands nginx", "nginx-light"),
+    "no keepalived": ("lb1", lambda bench: bench.host.remove("keepalived"), "commands keepalived", "keepalived"),
+    "no stream": (
+        "lb1",
+        _stub("nginx", "echo 'configure arguments: --with-http_ssl_module' >&2"),
+        "no stream module",
+        "libnginx-mod-stream",
+    ),
+    "stream not installed": (
+        "lb1",
+        _without("usr/lib/nginx/modules/ngx_stream_module.so"),
+        "no stream module",
+        "libnginx-mod-stream",
+    ),
+    "clock behind": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 3.0), "s behind that of", "timedatectl"),
+    "clock ahead": ("lb1", lambda bench: setattr(bench.mirror, "ahead", -2.6), "s ahead of that of", "timedatectl"),
+    "image": ("shaolin", _no_image, "the mirror does not have image registry.k8s.io/etcd@sha256:", "release.mirror"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_host_is_refused_by_cause_and_remedy_and_fetches_nothing(case: str, bench: Bench) -> None:
+    name, arrange, cause, remedy = REFUSED[case]
+    arrange(bench)
+    done = bench.host.preflight(bench.stack, name)
+    assert done.returncode == 1
+    (line,) = lines(done.stderr)
+    assert line.startswith(f"evenkeel: {name}: preflight: ")
+    said_cause, said_remedy = line.split("; ", 1)
+    assert cause in said_cause
+    assert remedy in said_remedy
+    assert not bench.host.cache.exists()
+
+
+def test_everything_that_is_wrong_is_said_at_once(bench: Bench) -> None:
+    for case in ("cores", "memory", "swap", "controller", "overlay", "foreign port", "clock behind", "image"):
+        REFUSED[case][1](bench)
+    done = bench.host.preflight(bench.stack, "shaolin")
+    assert len(lines(done.stderr)) == 8, done.stderr
+
+
+ALLOWED: dict[str, tuple[str, Callable[[Bench], None], dict[str, str]]] = {
+    "swap": ("shaolin", REFUSED["swap"][1], {"FAIL_SWAP_ON": "false"}),
+    "cgroup v1": ("shaolin", _stub("stat", "echo tmpfs"), {"FAIL_CGROUP_V1": "false"}),
+    "a module that can be loaded": (
+        "shaolin",
+        _loadable_bridge,
+        {},
+    ),
+    "a clock 1.4 s off": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 1.4), {}),
+    "built-in stream": ("lb1", _stub("nginx", "echo 'configure arguments: --with-stream' >&2"), {}),
+    "swap on a load balancer": ("lb1", REFUSED["swap"][1], {}),
+}
+
+
+@pytest.mark.parametrize("case", ALLOWED)
+def test_what_the_settings_allow_passes(case: str, bench: Bench) -> None:
+    name, arrange, changed = ALLOWED[case]
+    arrange(bench)
+    done = bench.host.preflight(bench.stack, name, **changed)
+    assert done.returncode == 0, done.stderr
+
+
+def test_our_own_programs_may_hold_their_ports_on_a_host_that_was_prepared(bench: Bench) -> None:
+    held = [(6443, "kube-apiserver"), (2379, "etcd"), (10250, "kubelet"), (10257, "kube-controller")]
+    listing = "\n".join(HELD.format(port=port, program=program) for port, program in held)
+    bench.host.stub("ss", f"cat <<'END'\n{listing}\nEND")
+    bench.host.state.mkdir(parents=True)
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+
+
+def test_a_prepared_host_is_not_refused_for_the_disk_that_it_has_filled_since(bench: Bench) -> None:
+    REFUSED["disk"][1](bench)
+    bench.host.state.mkdir(parents=True)
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+
+
+def test_names_that_downloads_need_must_resolve_and_others_should(bench: Bench) -> None:
+    bench.host.stub("getent", "case $2 in mirror.example.com|shaolin) exit 2 ;; esac")
+    done = bench.host.preflight(bench.stack, "shaolin", NAMES="mirror.example.com")
+    assert done.returncode == 1
+    assert "preflight: the name mirror.example.com does not resolve; " in done.stderr
+    assert "preflight: warning: the name shaolin does not resolve here" in done.stderr
+
+
+def test_a_mirror_that_does_not_answer_is_named_with_the_reason(bench: Bench) -> None:
+    done = bench.host.preflight(bench.stack, "shaolin", CLOCK_URL="http://127.0.0.1:1/kubelet", IMAGES="")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:1/kubelet" in done.stderr
+    assert "(7)" in done.stderr
+
+
+def test_a_load_balancer_needs_no_mirror(bench: Bench) -> None:
+    done = bench.host.preflight(bench.stack, "lb1", CLOCK_URL="http://127.0.0.1:1/kubelet")
+    assert done.returncode == 0
+    assert "warning: its clock was not compared" in done.stderr
+
+
+def test_images_that_the_host_has_pulled_are_not_asked_for_again(bench: Bench) -> None:
+    _no_image(bench)
+    image = bench.stack.release.image("etcd")
+    bench.host.file("var/lib/evenkeel/images", f"{image.rpartition(':3')[0]}@{image.split('@')[1]}\n")
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+
+
+def test_a_missing_file_is_refused_with_its_address(bench: Bench) -> None:
+    address = bench.artifact("runc")
+    del bench.mirror.files[address]
+    done = bench.host.preflight(bench.stack, "shaolin")
+    assert done.returncode == 1
+    (line,) = lines(done.stderr)
+    assert f"runc cannot be fetched from {bench.mirror.url}{address}: (22) " in line
+    assert "404" in line
+    assert "evenkeel:release.mirror" in line
+
+
+def test_a_changed_file_is_refused_and_not_kept(bench: Bench) -> None:
+    bench.mirror.files[bench.artifact("etcd")] = b"something else"
+    done = bench.host.preflight(bench.stack, "shaolin")
+    assert done.returncode == 1
+    (line,) = lines(done.stderr)
+    expected = bench.stack.release.artifact("etcd", "amd64").sha256
+    got = hashlib.sha256(b"something else").hexdigest()
+    assert f"etcd from {bench.mirror.url}{bench.artifact('etcd')} has sha256 {got}" in line
+    assert f"lock says {expected}; lock the release anew (python -m ops lock 2026.11)" in line
+    assert expected not in bench.cached()
+    assert not list(bench.host.cache.glob(f".{expected}*"))
+
+
+def test_a_second_run_fetches_nothing(bench: Bench) -> None:
+    bench.host.preflight(bench.stack, "shaolin")
+    bench.mirror.served.clear()
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+    assert bench.mirror.served == []
+
+
+def test_an_unfinished_download_goes_on_where_it_ended(bench: Bench) -> None:
+    artifact = bench.stack.release.artifact("kubelet", "amd64")
+    bench.host.file(f"var/cache/evenkeel/.{artifact.sha256}.part", "kubel")
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+    assert bench.mirror.ranges == ["bytes=5-"]
+    assert (bench.host.cache / artifact.sha256).read_bytes() == b"kubeletamd64"
+
+
+def test_a_download_that_was_whole_but_not_yet_named_is_kept(bench: Bench) -> None:
+    artifact = bench.stack.release.artifact("kubelet", "amd64")
+    bench.host.file(f"var/cache/evenkeel/.{artifact.sha256}.part", "kubeletamd64")
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+    assert bench.artifact("kubelet") not in bench.mirror.served
+    assert artifact.sha256 in bench.cached()
+
+
+def test_an_unfinished_download_of_something_else_starts_anew(bench: Bench) -> None:
+    artifact = bench.stack.release.artifact("kubelet", "amd64")
+    bench.host.file(f"var/cache/evenkeel/.{artifact.sha256}.part", "other words")
+    assert bench.host.preflight(bench.stack, "shaolin").returncode == 0
+    assert (bench.host.cache / artifact.sha256).read_bytes() == b"kubeletamd64"
+
+
+def test_two_runs_at_once_fetch_each_file_once(bench: Bench) -> None:
+    runs: list[Any] = [bench.host.start(bench.stack, "shaolin") for _ in range(2)]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    assert sorted(bench.mirror.served) == sorted(bench.mirror.files)
+    for run in runs:
+        run.stdout.close()
+        run.stderr.close()
