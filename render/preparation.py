@@ -28,6 +28,10 @@ FROM_STANDARD_INPUT = {"preflight.sh", "prepare.sh"}  # scripts that need not be
 ON_HOST = "/usr/local/lib/evenkeel"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
+KUBELET_PORT = 10250
+KUBELET_HEALTH_PORT = 10248
+PROXY_METRICS_PORT = 10249
+PROXY_HEALTH_PORT = 10256
 BINARIES = "/usr/local/bin"
 CNI_BINARIES = "/opt/cni/bin"
 
@@ -243,11 +247,10 @@ def ports(stack: Stack, host: Host) -> list[tuple[str, str]]:
         listening += [(port, "etcd") for port in (ETCD_CLIENT_PORT, ETCD_PEER_PORT, ETCD_METRICS_PORT)]
         listening += [(CONTROLLER_MANAGER_PORT, "kube-controller-manager"), (SCHEDULER_PORT, "kube-scheduler")]
     if runs_pods(host):
-        configuration = kubelet.configuration(stack, host)
-        listening += [(configuration.get("port", 10250), "kubelet"), (configuration["healthzPort"], "kubelet")]
+        listening += [(KUBELET_PORT, "kubelet"), (KUBELET_HEALTH_PORT, "kubelet")]
         proxy = stack.cluster.kube_proxy.config
-        listening += [(_port(proxy, "metricsBindAddress", 10249), "kube-proxy")]
-        listening += [(_port(proxy, "healthzBindAddress", 10256), "kube-proxy")]
+        listening += [(_port(proxy, "metricsBindAddress", PROXY_METRICS_PORT), "kube-proxy")]
+        listening += [(_port(proxy, "healthzBindAddress", PROXY_HEALTH_PORT), "kube-proxy")]
     if "lb" in host.roles:
         listening += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
     return [(str(port), program) for port, program in listening if port]
