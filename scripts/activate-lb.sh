@@ -48,9 +48,9 @@ try_nginx_conf() {
         fail "activate nginx" "nginx refuses the new nginx.conf, so the old one stays: $tried" "correct what it names in evenkeel:loadBalancer and run up again"
 }
 
-# Whatever nginx did before stays where its owner finds it.
+# What nginx did here before stays where its owner finds it.
 keep_first_conf() {
-    if [ -f "$NGINX_CONF" ] && [ ! -e "$EVENKEEL_STATE/applied/lb.index" ]; then
+    if [ -f "$NGINX_CONF" ] && ! grep -q '^# Written by Evenkeel' "$NGINX_CONF"; then
         cp -p "$NGINX_CONF" "$NGINX_CONF.before-evenkeel"
     fi
 }
