@@ -29,7 +29,6 @@ from settings import Stack
 FIELD_MANAGER = "evenkeel"
 HOST = "evenkeel.dev/host"
 WORKLOADS = ("DaemonSet", "Deployment")
-AWAITED = (*WORKLOADS, "Service")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,8 @@ class ClusterAddons(pulumi.ComponentResource):
         return [namespace] if namespace else []
 
     def _applied(self, body: Object) -> Object:
-        skips = not self._await_ready and body["kind"] in AWAITED
+        """A Service is never waited for: that takes 10 s of unchanged endpoints, and says less than its ready pods."""
+        skips = body["kind"] == "Service" or (body["kind"] in WORKLOADS and not self._await_ready)
         return annotated(body, {"pulumi.com/skipAwait": "true"} if skips else {})
 
     def _node_role(self, node: str, labels: Mapping[str, str], host: pulumi.Input[str]) -> KubernetesObject:
