@@ -1,0 +1,17 @@
+"""The commands of ``python -m ops``. Owns: which there are. Does not own: what they do (one module each)."""
+
+import typer
+
+from ops import lock
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app.command("lock")(lock.command)
+
+
+@app.callback()
+def evenkeel() -> None:
+    """Commands for whoever runs Evenkeel."""
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m ops")

@@ -1,0 +1,76 @@
+"""Fetches small files over HTTP for other commands, and says plainly why one cannot be had.
+
+Owns: timeouts, retries, and where a redirect may lead. Does not own: what is fetched or what it means.
+"""
+
+from collections.abc import Mapping
+from types import TracebackType
+
+import httpx
+
+TIMEOUT_SECONDS = 20.0
+CONNECT_RETRIES = 2
+CONNECTIONS = 8
+
+
+class FetchError(Exception):
+    """Something could not be had: what, why, and the remedy."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+
+
+class Fetcher:
+    """An HTTP client that goes only where it was sent.
+
+    From publishers it follows redirects (they serve from elsewhere), though never from https to http. From a mirror it
+    follows none: with a mirror nothing is fetched from anywhere else.
+    """
+
+    def __init__(self, mirrored: bool, transport: httpx.BaseTransport | None = None) -> None:
+        self.mirrored = mirrored
+        self._client = httpx.Client(
+            follow_redirects=not mirrored,
+            timeout=TIMEOUT_SECONDS,
+            transport=transport or httpx.HTTPTransport(retries=CONNECT_RETRIES),
+            event_hooks={"response": [_never_to_plain_http]},
+            limits=httpx.Limits(max_connections=CONNECTIONS),
+        )
+
+    def __enter__(self) -> "Fetcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """The whole answer, whatever its status but a redirect that must not be followed."""
+        try:
+            response = self._client.get(url, headers=dict(headers or {}))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            remedy = "check the address and that this machine reaches it, or lock against a mirror that it reaches"
+            raise FetchError(f"{url}: cannot be fetched ({error or type(error).__name__})", remedy) from error
+        if response.is_redirect:
+            target = response.headers.get("location", "nowhere")
+            remedy = "let the mirror serve it itself: with a mirror nothing is fetched from anywhere else"
+            raise FetchError(f"{url}: leads away, to {target}", remedy)
+        return response
+
+    def text(self, url: str, absent: str) -> str:
+        """The text at an address; ``absent`` is the remedy where there is none."""
+        response = self.get(url)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise FetchError(f"{url}: is not there (HTTP 404)", absent)
+        if not response.is_success:
+            raise FetchError(f"{url}: answered HTTP {response.status_code}", "try again later, or ask who runs it")
+        return response.text
+
+
+def _never_to_plain_http(response: httpx.Response) -> None:
+    if not response.has_redirect_location or response.url.scheme != "https":
+        return
+    target = response.url.join(response.headers["location"])
+    if target.scheme != "https":
+        raise httpx.RequestError(f"it leads to {target}, which is not https", request=response.request)
