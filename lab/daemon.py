@@ -15,7 +15,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.packages import SYSTEM_PATH
 from lab.paths import DAEMON_DATA, DAEMON_RUN
-from lab.shell import run
+from lab.shell import run, unmount_below
 
 PID_FILE = DAEMON_RUN / "dockerd.pid"
 LOG = DAEMON_RUN / "dockerd.log"
@@ -55,8 +55,8 @@ def stop() -> None:
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         _await_end(pid)
-    _unmount_below(DAEMON_RUN)
-    _unmount_below(DAEMON_DATA)
+    unmount_below(DAEMON_RUN)
+    unmount_below(DAEMON_DATA)
     for folder in (DAEMON_RUN, DAEMON_DATA):
         if folder.exists():
             shutil.rmtree(folder)
@@ -108,9 +108,3 @@ def _remove_empty(*folders: str) -> None:
     for folder in folders:
         if Path(folder).is_dir():
             run(["find", folder, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
-
-
-def _unmount_below(folder: Path) -> None:
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for mount in reversed([mount for mount in mounts if Path(mount).is_relative_to(folder)]):
-        run(["umount", "--lazy", mount], check=False)  # one above it may have taken it along

@@ -45,6 +45,13 @@ def output(command: Sequence[str | Path]) -> str:
     return run(command).stdout.strip()
 
 
+def unmount_below(folder: Path) -> None:
+    """Takes away whatever is still mounted in a folder that is to be removed."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if Path(mount).is_relative_to(folder)]):
+        run(["umount", "--lazy", mount], check=False)  # one above it may have taken it along
+
+
 def _describe(command: Sequence[str | Path], done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stdout + done.stderr).strip().splitlines()[-LINES_SHOWN:]
     shown = " ".join(str(part) for part in command)

@@ -29,11 +29,12 @@ def release_name() -> str:
 
 
 def lock() -> Path:
-    """Locks the stack's release against what the lab's mirror serves, unless the lock says the same already."""
+    """Locks the stack's release against what the lab's mirror serves."""
     name = release_name()
     target = LAB / f"{name}.lock.yaml"
-    command = [sys.executable, "-m", "ops", "lock", name, "--out", str(target), "--arch", content.architecture()]
-    run([*command, "--artifacts", serve.ARTIFACTS, "--images", serve.IMAGES], cwd=CLONE, env=engine.environment())
+    mirror = ["--mirror-artifacts", serve.ARTIFACTS, "--mirror-images", serve.IMAGES]
+    command = [sys.executable, "-m", "ops", "lock", name, *mirror, "--arch", content.architecture()]
+    run([*command, "--output", target], cwd=CLONE, env=engine.environment())
     return target
 
 

@@ -14,7 +14,7 @@ import sys
 import venv
 from pathlib import Path
 
-from lab.cache import cache_root
+from lab.cache import cache_root, used
 
 CLONE = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
@@ -37,7 +37,7 @@ def ensure() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (target / "complete").exists():
             _build(target)
-    _link(CLONE / ".venv", target)
+    _link(CLONE / ".venv", used(target))
     return target
 
 

@@ -9,19 +9,20 @@ import hashlib
 import platform
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab import node, toolchain
+from lab.cache import scratch, used
 from lab.errors import LabError
 from lab.hosts import MIRROR_CACHE
 from lab.mirror import artifacts, closure, images
 from releases import ReleaseFile
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+PACKED = ("cni", "cni-flannel", "containerd", "coredns", "etcd", "flannel", "kubernetes", "registry", "runc")
 TOOLS_IMAGE = "registry.k8s.io/lab/tools:1"
 REGISTRY_SECONDS = 20
 
@@ -37,7 +38,7 @@ def architecture() -> str:
 def digest(release: ReleaseFile) -> str:
     """What the content depends on: the release, the programs, the node image and how things are packed."""
     total = hashlib.sha256(f"{node.digest()}{release.model_dump_json()}".encode())
-    for group in toolchain.groups():
+    for group in PACKED:
         total.update(toolchain.output_folder(group).name.encode())
     for file in sorted(Path(__file__).parent.glob("*")):
         if file.is_file() and file.name not in ("serve.py", "__init__.py"):
@@ -52,12 +53,12 @@ def ensure(release: ReleaseFile, say: Callable[[str], None]) -> Path:
     with (target.parent / "mirror.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
-            return target
+            return used(target)
         started = time.monotonic()
         say(f"packing the artifacts and images of release {release.name}")
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mirror-") as scratch:
-            built = Path(scratch) / "content"
-            _build(release, Path(scratch), built)
+        with scratch(target.parent, "mirror") as folder:
+            built = folder / "content"
+            _build(release, folder, built)
             built.chmod(0o755)
             built.rename(target)
         say(f"mirror's content built in {time.monotonic() - started:.0f} s")
@@ -69,8 +70,8 @@ def references(release: ReleaseFile) -> dict[str, str]:
     return {**{name: str(release.image(name)) for name in release.images}, "tools": TOOLS_IMAGE}
 
 
-def _build(release: ReleaseFile, scratch: Path, built: Path) -> None:
-    root = scratch / "root"
+def _build(release: ReleaseFile, folder: Path, built: Path) -> None:
+    root = folder / "root"
     root.mkdir()
     closure.unpack(node.archive(), root)
     artifacts.write(release, architecture(), built / "artifacts")
@@ -78,27 +79,27 @@ def _build(release: ReleaseFile, scratch: Path, built: Path) -> None:
     (built / "bin" / "registry").write_bytes(toolchain.binary("registry", "registry").read_bytes())
     (built / "bin" / "registry").chmod(0o755)
     recipes = images.recipes()
-    with _registry(built / "registry", scratch) as address:
+    with _registry(built / "registry", folder) as address:
         for name, reference in references(release).items():
             images.push(recipes[name], root, f"{address}/{reference}", architecture())
 
 
 @contextmanager
-def _registry(storage: Path, scratch: Path) -> Iterator[str]:
+def _registry(storage: Path, folder: Path) -> Iterator[str]:
     """A registry on the loopback interface, for as long as images are pushed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    configuration = scratch / "registry.yml"
+    configuration = folder / "registry.yml"
     configuration.write_text(
         f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\n"
         f"http: {{addr: '{address}'}}\n"
     )
-    with (scratch / "registry.log").open("w") as log:
+    with (folder / "registry.log").open("w") as log:
         program = toolchain.binary("registry", "registry")
         process = subprocess.Popen([program, "serve", configuration], stdout=log, stderr=log)
     try:
-        _await(process, address, scratch / "registry.log")
+        _await(process, address, folder / "registry.log")
         yield address
     finally:
         process.terminate()

@@ -9,7 +9,6 @@ import hashlib
 import platform
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from functools import cache
@@ -18,7 +17,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from lab.cache import cache_root
+from lab.cache import cache_root, scratch, used
 from lab.errors import LabError
 from lab.shell import run
 
@@ -79,15 +78,16 @@ def build(say: Callable[[str], None]) -> None:
     with (target.parent / "node.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():
+            used(target)
             return
         started = time.monotonic()
         recipe = Recipe(**yaml.safe_load((FOLDER / "recipe.yaml").read_text()))
         say(f"building the node image: Debian {recipe.suite} with {len(recipe.packages)} packages")
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".node-") as scratch:
-            root = Path(scratch) / "root"
+        with scratch(target.parent, "node") as folder:
+            root = folder / "root"
             _debootstrap(recipe, root)
             _customise(recipe, root)
-            packed = Path(scratch) / "node.tar"
+            packed = folder / "node.tar"
             run(["tar", "--create", "--numeric-owner", "--file", packed, "--directory", root, "."])
             packed.rename(target)
         say(f"node image built in {time.monotonic() - started:.0f} s")

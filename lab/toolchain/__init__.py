@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -22,6 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from lab.cache import cache_root as cache_root
+from lab.cache import scratch, used
 
 FOLDER = Path(__file__).parent
 
@@ -65,6 +65,7 @@ def build(names: Iterable[str] | None = None, say: Callable[[str], None] = print
     for name in names or groups():
         if not output_folder(name).is_dir():
             _build_group(name, say)
+        used(output_folder(name))
 
 
 def binary(group: str, name: str) -> Path:
@@ -81,8 +82,8 @@ def _build_group(name: str, say: Callable[[str], None]) -> None:
             return
         say(f"toolchain: building {name} ({', '.join(group.binaries)})")
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as scratch:
-            output = Path(scratch) / "bin"
+        with scratch(target.parent, name) as folder:
+            output = folder / "bin"
             _go_build(name, group, output)
             output.rename(target)
         say(f"toolchain: {name} built in {time.monotonic() - started:.0f} s")

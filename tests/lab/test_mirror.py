@@ -65,3 +65,4 @@ def test_every_program_of_the_images_is_built_by_the_toolchain() -> None:
     sources = [source for recipe in images.recipes().values() for source in recipe.programs.values()]
     for group, name in (source.split("/") for source in sources if source != "pause"):
         assert name in toolchain.groups()[group].binaries
+        assert group in content.PACKED, "a rebuilt program would not reach the mirror"
