@@ -1,6 +1,7 @@
 """Puts the plugin servers and the language host where the engine looks for them.
 
-Owns: the plugin table, and the executables in a PULUMI_HOME and in a folder of programs. Does not own: what they run.
+Owns: the executables in a PULUMI_HOME and in a folder of programs. Does not own: what they run, or which there are
+(``lab.plugins``).
 """
 
 import json
@@ -11,10 +12,9 @@ import subprocess
 from pathlib import Path
 
 from lab import toolchain
+from lab.plugins import PLUGINS
 
 CLONE = Path(__file__).resolve().parents[2]
-PLUGINS = {"command": "1.2.1", "kubernetes": "4.32.0", "random": "4.21.1", "tls": "5.5.1"}
-"""Served packages; their versions are those of the Python SDKs in requirements.txt, whose types they serve."""
 SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 
 

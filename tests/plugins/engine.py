@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from lab import plugins
+from lab.plugins.install import install
 
 OFFICIAL_HOME = os.environ.get("EVENKEEL_OFFICIAL_HOME")
 PROJECT = f"""\
@@ -166,7 +166,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if OFFICIAL_HOME:
         return os.environ | common | {"PULUMI_HOME": OFFICIAL_HOME}
     home = tmp_path_factory.mktemp("pulumi")
-    plugins.install(home, home / "bin", Path(sys.executable))
+    install(home, home / "bin", Path(sys.executable))
     return os.environ | common | {"PULUMI_HOME": str(home), "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}
 
 

@@ -1,7 +1,7 @@
 """Starts the plugin."""
 
+from lab.plugins import PLUGINS
 from lab.plugins.base import serve
-from lab.plugins.install import PLUGINS
 from lab.plugins.random.resources import RESOURCES
 from lab.plugins.tables import TableProvider
 
