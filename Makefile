@@ -21,7 +21,7 @@ check: venv
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
-	shellcheck $$(git ls-files '*.sh' .ci/run)
+	shellcheck $$(git ls-files '*.sh' .ci/run lab/node/rootfs/usr/local/lib/lab)
 	$(PY) -m pytest -m "not lab"
 
 # Everything CI runs.
