@@ -170,6 +170,10 @@ class Plugin:
         state, inputs = (PropertyValue.unmarshal_map(part) for part in (answer.properties, answer.inputs))
         return Resource(resource.urn, answer.id, state, inputs)
 
+    def unrecorded(self, token: str, name: str, resource_id: str) -> Resource:
+        """A resource of which the engine knows nothing but its ID, as in an import."""
+        return Resource(self._urn(token, name), resource_id, {}, {})
+
     def delete(self, resource: Resource, timeout: float = 30) -> None:
         request = provider_pb2.DeleteRequest(
             urn=resource.urn, id=resource.id, properties=_struct(resource.state), timeout=timeout

@@ -1,35 +1,24 @@
-"""The plugin under test and the API server it is tested against.
+"""The plugin under test (``tests.plugins.engine`` says which that is) and the API server it is tested against."""
 
-By default the lab's plugin is held to the contract. EVENKEEL_KUBERNETES_PLUGIN names the executable of another one,
-such as the official pulumi-resource-kubernetes 4.32.0, which must pass unchanged.
-"""
-
-import os
-import shlex
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from lab.plugins.install import CLONE
+from tests.plugins.engine import blank, engine, project
 from tests.plugins.kubernetes import control_plane
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.plugin_process import Plugin, started
 
+__all__ = ["blank", "engine", "project"]
+
+PLUGIN = "plugins/resource-kubernetes-v4.32.0/pulumi-resource-kubernetes"
+
 
 @pytest.fixture(scope="session")
-def executable(tmp_path_factory: pytest.TempPathFactory) -> str:
+def executable(engine: dict[str, str]) -> str:
     """The plugin under test."""
-    chosen = os.environ.get("EVENKEEL_KUBERNETES_PLUGIN")
-    if chosen:
-        return chosen
-    path = tmp_path_factory.mktemp("plugin") / "pulumi-resource-kubernetes"
-    path.write_text(
-        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(CLONE))} exec {shlex.quote(sys.executable)} "
-        '-P -m lab.plugins.kubernetes "$@"\n'
-    )
-    path.chmod(0o755)
-    return str(path)
+    return str(Path(engine["PULUMI_HOME"]) / PLUGIN)
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +60,3 @@ def config(api: Api) -> dict[str, str]:
 def nowhere(api: Api) -> str:
     """A kubeconfig of an API server that does not listen."""
     return api.kubeconfig.replace(api.server, f"https://127.0.0.1:{control_plane.free_port()}")
-
-
-@pytest.fixture
-def lab_only() -> None:
-    """For refusals that are the lab's own: the official plugin implements, or ignores, what is refused."""
-    if os.environ.get("EVENKEEL_KUBERNETES_PLUGIN"):
-        pytest.skip("a refusal of the lab's own plugin")

@@ -114,13 +114,21 @@ class Api:
     def __init__(self, server: str, authority: Authority, folder: Path) -> None:
         self.server = server
         self.authority = authority.pem
-        admin = authority.issue("admin", "system:masters")
+        self._issuer = authority
+        admin = self._admin()
         self.kubeconfig = kubeconfig(server, authority.pem, admin)
         bundle = folder / "admin.pem"
         bundle.write_bytes(admin.certificate + admin.key)
         context = ssl.create_default_context(cadata=authority.pem.decode())
         context.load_cert_chain(bundle)
         self.client = httpx.Client(base_url=server, verify=context, timeout=20)
+
+    def renewed_kubeconfig(self) -> str:
+        """The same access with another client certificate."""
+        return kubeconfig(self.server, self.authority, self._admin())
+
+    def _admin(self) -> Pair:
+        return self._issuer.issue("admin", "system:masters")
 
     def get(self, path: str) -> Object:
         answer = self.client.get(path)

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from lab.plugins.values import UNKNOWN, plain, wrap
+from tests.plugins.engine import lab_only
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import (
     CONFIG_MAP,
@@ -50,13 +51,13 @@ def test_a_patch_must_name_its_object(plugin: Plugin) -> None:
         plugin.create(NODE_PATCH, "p", obj("v1", "Node", metadata={"labels": {"a": "b"}}))
 
 
-@pytest.mark.usefixtures("lab_only")
+@lab_only
 def test_an_annotation_that_the_lab_does_not_implement_is_refused_by_the_lab(plugin: Plugin) -> None:
     checked = plugin.check(CONFIG_MAP, "m", annotated(config_map("m"), waitFor="condition=Ready"))
     assert "pulumi.com/waitFor" in checked.failures[0]
 
 
-@pytest.mark.usefixtures("lab_only")
+@lab_only
 def test_a_kind_that_the_lab_does_not_implement_is_refused_by_the_lab(plugin: Plugin) -> None:
     with pytest.raises(RefusedError, match="does not implement this type"):
         plugin.check("kubernetes:apps/v1:StatefulSet", "s", obj("apps/v1", "StatefulSet", "s"))
@@ -115,7 +116,7 @@ def test_a_namespace_that_comes_a_little_later_is_waited_for(plugin: Plugin, api
     assert made.id == "late/m"
 
 
-@pytest.mark.usefixtures("lab_only")
+@lab_only
 def test_a_misspelt_field_is_refused_by_the_lab(plugin: Plugin) -> None:
     spelt = workload("DaemonSet", "spelt")
     spelt["spec"]["template"]["spec"]["hostNetwrk"] = True
@@ -230,3 +231,13 @@ def test_to_delete_what_is_gone_is_no_fault(plugin: Plugin, api: Api) -> None:
     made = plugin.create(CONFIG_MAP, "gone", config_map("gone"))
     api.delete(f"{MAPS}/gone")
     plugin.delete(made)
+
+
+def test_an_object_that_nobody_recorded_can_be_read_for_an_import(plugin: Plugin, api: Api) -> None:
+    api.post(MAPS, {"metadata": {"name": "imported", "labels": {"a": "b"}}, "data": {"a": "1"}})
+    seen = plugin.read(plugin.unrecorded(CONFIG_MAP, "imported", "default/imported"))
+    assert seen is not None
+    assert plain(seen.inputs["metadata"]) == {"labels": {"a": "b"}, "name": "imported", "namespace": "default"}
+    inputs = config_map("imported", a="1")
+    inputs["metadata"]["labels"] = {"a": "b"}
+    assert plugin.diff(seen, inputs).changes is False

@@ -5,24 +5,25 @@ import time
 import pytest
 
 from lab.plugins.values import UNKNOWN, plain
+from tests.plugins.engine import lab_only
 from tests.plugins.kubernetes import control_plane, relay
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import CONFIG_MAP, DAEMON_SET, config_map, workload
 from tests.plugins.plugin_process import Plugin, RefusedError, started
 
 
-@pytest.mark.usefixtures("lab_only")
+@lab_only
 def test_a_provider_input_that_nobody_knows_is_refused_by_the_lab(unconfigured: Plugin, config: dict[str, str]) -> None:
     failures = unconfigured.check_config(config | {"kubeConfig": "x"})
     assert failures == ["kubeConfig: the lab's plugin does not implement this input; did you mean 'kubeconfig'?"]
 
 
-@pytest.mark.usefixtures("lab_only")
+@lab_only
 def test_client_side_apply_is_refused_by_the_lab(unconfigured: Plugin, config: dict[str, str]) -> None:
     assert "enableServerSideApply" in unconfigured.check_config(config | {"enableServerSideApply": "false"})[0]
 
 
-@pytest.mark.usefixtures("lab_only")
+@lab_only
 def test_a_kubeconfig_that_turns_verification_off_is_refused_by_the_lab(unconfigured: Plugin, api: Api) -> None:
     lax = api.kubeconfig.replace('"server"', '"insecure-skip-tls-verify": true, "server"')
     assert "insecure-skip-tls-verify" in unconfigured.check_config({"kubeconfig": lax})[0]

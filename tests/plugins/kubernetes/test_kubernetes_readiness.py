@@ -67,6 +67,15 @@ def test_a_rollout_that_fails_is_in_state_with_its_reason(plugin: Plugin) -> Non
     assert healed.live()["status"]["readyReplicas"] == 1
 
 
+def test_a_refresh_says_why_a_rollout_is_not_done(plugin: Plugin) -> None:
+    inputs = annotated(workload("Deployment", "dim", image=control_plane.BROKEN), timeoutSeconds="1")
+    with pytest.raises(InitFailedError) as failed:
+        plugin.create(DEPLOYMENT, "dim", inputs, timeout=0)
+    with pytest.raises(InitFailedError) as seen:
+        plugin.read(failed.value.resource)
+    assert "ErrImagePull" in " ".join(seen.value.reasons)
+
+
 def test_the_timeout_annotation_counts_where_no_custom_timeout_is_given(plugin: Plugin) -> None:
     inputs = annotated(workload("Deployment", "hasty", image=control_plane.BROKEN), timeoutSeconds="1")
     begun = time.monotonic()
