@@ -131,9 +131,7 @@ class BareHost:
         for path, text in FILES.items():
             self.file(path, text)
         for name in REAL:
-            found = shutil.which(name)
-            assert found, f"{name} is missing on this machine"
-            (self.bin / name).symlink_to(found)
+            self.real(name)
         for name in PRESENT:
             self.stub(name, "exit 0")
         for name, text in STUBS.items():
@@ -153,6 +151,13 @@ class BareHost:
         """Writes a file of the host."""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
+
+    def real(self, name: str) -> None:
+        """Gives the host this machine's own command."""
+        found = shutil.which(name)
+        assert found, f"{name} is missing on this machine"
+        self.remove(name)
+        (self.bin / name).symlink_to(found)
 
     def stub(self, name: str, text: str) -> None:
         """Makes a command of the host do ``text``."""
