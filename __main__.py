@@ -58,7 +58,7 @@ addons = ClusterAddons(
         after=[*rollout.control_plane, *(balancer.active for balancer in balancers)],
     ),
 )
-etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout], parent=rollout)
+etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout])
 
 pulumi.export("apiEndpoint", api_endpoint(stack))
 pulumi.export("kubeconfig", kubeconfig_of(stack, pki, "admin"))

@@ -60,12 +60,10 @@ class Rollout(pulumi.ComponentResource):
         return {name: self.turns[name].urn.apply(partial(_machine, self.stack.hosts[name])) for name in self.turns}
 
 
-def forget_departed(
-    stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource], parent: pulumi.Resource
-) -> pulumi.Output[str]:
+def forget_departed(stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
     """Removes etcd members and nodes that no host of the stack stands behind; gives the etcd cluster's id."""
     variables = {**member_variables(stack, master.host.settings.name), "NODES": " ".join(stack.nodes())}
-    return master.host.run("membership", call("membership.sh", variables), parent, after).stdout
+    return master.host.run("membership", call("membership.sh", variables), master, after).stdout
 
 
 def _machine(host: Host, _urn: str) -> str:

@@ -43,6 +43,11 @@ class Engine:
         await self._stub.Log(engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=status))
 
 
+def own_type(qualified_type: str) -> str:
+    """A resource's own type: in its URN, the types of the components around it come before, divided by ``$``."""
+    return qualified_type.rpartition("$")[2]
+
+
 def unknown_inputs(given: Iterable[str], known: Collection[str], where: str = "") -> list[CheckFailure]:
     """A failure for each input that this plugin does not implement: it must never be ignored in silence."""
     failures = []

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from lab.plugins.base import Engine, PluginError, unknown_inputs
+from lab.plugins.base import Engine, PluginError, own_type, unknown_inputs
 from lab.plugins.values import UNKNOWN, detailed, differences, has_unknown, plain_map, root, wrap
 
 Values = dict[str, Any]
@@ -85,7 +85,8 @@ class TableProvider(sdk.Provider):
         self._engine = engine
         self._resources = resources
 
-    def _resource(self, token: str) -> Resource:
+    def _resource(self, qualified_type: str) -> Resource:
+        token = own_type(qualified_type)
         try:
             return self._resources[token]
         except KeyError:

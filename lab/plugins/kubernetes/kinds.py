@@ -5,7 +5,7 @@ Does not own: the names of kinds in URLs, which the API server tells (``cluster`
 
 from dataclasses import dataclass
 
-from lab.plugins.base import PluginError
+from lab.plugins.base import PluginError, own_type
 
 NAMESPACED = frozenset(
     ("ConfigMap", "DaemonSet", "Deployment", "Endpoints", "EndpointSlice", "LimitRange", "NetworkPolicy")
@@ -37,8 +37,9 @@ class Kind:
         return f"{self.api_version}/{self.name}"
 
 
-def from_token(token: str) -> Kind:
+def from_token(qualified_type: str) -> Kind:
     """The kind of a token such as ``kubernetes:apps/v1:DaemonSet`` or ``kubernetes:core/v1:NodePatch``."""
+    token = own_type(qualified_type)
     package, _, rest = token.partition(":")
     module, _, type_name = rest.partition(":")
     group, _, version = module.partition("/")
