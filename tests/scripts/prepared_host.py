@@ -5,6 +5,7 @@ would read a configuration. Owns no expectation: the tests do.
 """
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import subprocess
@@ -44,14 +45,14 @@ SYSCTLS = {**preparation.BASE_SYSCTLS, **preparation.NODE_SYSCTLS}
 
 
 def archive(files: Mapping[str, str]) -> bytes:
-    """A .tar.gz of programs and, where the name is in capitals, of other files."""
+    """A .tar.gz of programs and, where the name is in capitals, of other files; the same bytes at any time."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, text in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(text.encode()), 0o644 if name.isupper() else 0o755
             tar.addfile(entry, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def artifacts(version: str) -> dict[str, bytes]:
