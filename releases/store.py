@@ -66,7 +66,7 @@ class Release:
         sha256 = {str(locked): value for locked, value in self.lock.artifacts.get(name, {}).items()}.get(architecture)
         if sha256 is None:
             what = f"release {self.name}: the lock has no sha256 of {name} for {architecture}"
-            raise ReleaseError(what, f"{relock(self.name)} --arch {architecture}")
+            raise ReleaseError(what, relock(self.name, self.mirror, architecture=architecture))
         url = self.file.artifact(name, architecture).url
         return Artifact(name, mirrored(url, self.mirror), sha256)
 
@@ -76,7 +76,9 @@ class Release:
         if name not in known:
             raise ReleaseError(f"release {self.name} has no image {name}", f"choose one of {', '.join(known)}")
         if name not in self.lock.images:
-            raise ReleaseError(f"release {self.name}: the lock has no digest of image {name}", relock(self.name))
+            raise ReleaseError(
+                f"release {self.name}: the lock has no digest of image {name}", relock(self.name, self.mirror)
+            )
         return f"{self.file.image(name)}@{self.lock.images[name]}"
 
     def image_mirrors(self) -> dict[str, str | None]:
@@ -119,15 +121,16 @@ def release_digest(name: str, folder: Path = FOLDER) -> str:
     return hashlib.sha256(release_path(name, folder).read_bytes()).hexdigest()
 
 
-def read_lock(path: Path, name: str, folder: Path = FOLDER) -> LockFile:
+def read_lock(path: Path, name: str, folder: Path = FOLDER, remedy: str | None = None) -> LockFile:
     """The lock at ``path``, which must have been written from release ``name`` as that is now."""
+    remedy = remedy or relock(name)
     if not path.is_file():
-        raise ReleaseError("does not exist", relock(name))
+        raise ReleaseError("does not exist", remedy)
     lock = _read(path, LockFile)
     if lock.release != name:
-        raise ReleaseError(f"is the lock of release {lock.release}, not of {name}", relock(name))
+        raise ReleaseError(f"is the lock of release {lock.release}, not of {name}", remedy)
     if lock.release_sha256 != release_digest(name, folder):
-        raise ReleaseError(f"was written before releases/{name}.yaml changed", relock(name))
+        raise ReleaseError(f"was written before releases/{name}.yaml changed", remedy)
     return lock
 
 
@@ -162,9 +165,12 @@ def mirrored(url: str, mirror: Mirror | None) -> str:
     return f"{mirror.artifacts.rstrip('/')}/{parts.netloc}{parts.path}"
 
 
-def relock(name: str) -> str:
+def relock(name: str, mirror: Mirror | None = None, output: str | None = None, architecture: str | None = None) -> str:
     """The remedy for a lock that does not serve."""
-    return f"write it with `python -m ops lock {name}`"
+    options = [f"--mirror-artifacts {mirror.artifacts}", f"--mirror-images {mirror.images}"] if mirror else []
+    options += [f"--arch {architecture}"] if architecture else []
+    options += [f"--output {output}"] if output else []
+    return f"write it with `{' '.join(['python -m ops lock', name, *options])}`"
 
 
 def _read(path: Path, model: type[FileModel]) -> FileModel:

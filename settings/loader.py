@@ -45,7 +45,7 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
     hosts = _hosts(draft, draft.cluster, endpoints)
-    warnings = [*rules.warned(draft), *releases.warned(release), *access.warned(hosts)]
+    warnings = [*rules.warned(draft), *releases.warned(draft, release), *access.warned(hosts)]
     return Stack(
         cluster=draft.cluster,
         hosts=hosts,

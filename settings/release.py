@@ -28,32 +28,34 @@ def resolve(draft: Draft, root: Path) -> Release | None:
         draft.faults.append(fault(_NAME, settings.name, error.what, error.remedy))
         return None
     draft.faults += [fault(_NAME, settings.name, what, remedy) for what, remedy in skew.faults(file.versions)]
-    lock = _lock(draft, settings, file, root)
-    if lock is None:
-        return None
-    mirror = settings.mirror
-    return Release(file, lock, Mirror(artifacts=mirror.artifacts, images=mirror.images) if mirror else None)
+    own = settings.mirror
+    mirror = Mirror(artifacts=own.artifacts, images=own.images) if own else None
+    lock = _lock(draft, settings, file, root, relock(settings.name, mirror, settings.lock))
+    return Release(file, lock, mirror) if lock else None
 
 
-def warned(release: Release) -> Iterator[Fault]:
+def warned(draft: Draft, release: Release) -> Iterator[Fault]:
     """Warns where a checksum may well not match what will be fetched."""
-    if isinstance(release.lock.source, Mirror) and release.mirror is None:
-        what = (
-            f"was written from the mirror {release.lock.source.artifacts}, and this stack fetches from the publishers"
-        )
-        yield fault(_LOCK, release.name, what, f"set release.mirror, or {relock(release.name)}")
+    if draft.release and isinstance(release.lock.source, Mirror) and release.mirror is None:
+        what = f"was written from the mirror {release.lock.source.artifacts}, and this stack has none"
+        remedy = f"set release.mirror, or {relock(release.name, output=draft.release.lock)}"
+        yield fault(_LOCK, _shown_lock(draft.release), what, remedy)
 
 
-def _lock(draft: Draft, settings: ReleaseSettings, file: ReleaseFile, root: Path) -> LockFile | None:
+def _shown_lock(settings: ReleaseSettings) -> str:
+    return settings.lock or f"releases/{lock_path(settings.name).name}"
+
+
+def _lock(draft: Draft, settings: ReleaseSettings, file: ReleaseFile, root: Path, remedy: str) -> LockFile | None:
     path = path_of(settings.lock, root) if settings.lock else lock_path(settings.name)
-    value = settings.lock or f"releases/{path.name}"
+    value = _shown_lock(settings)
     try:
-        lock = read_lock(path, settings.name)
+        lock = read_lock(path, settings.name, remedy=remedy)
     except ReleaseError as error:
         draft.faults.append(fault(_LOCK, value, error.what, error.remedy))
         return None
     missing = missing_from_lock(file, lock)
     if missing:
-        draft.faults.append(fault(_LOCK, value, f"lacks {', '.join(missing)}", relock(settings.name)))
+        draft.faults.append(fault(_LOCK, value, f"lacks {', '.join(missing)}", remedy))
         return None
     return lock
