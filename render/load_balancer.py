@@ -142,7 +142,7 @@ def files(balancer: Balancer) -> list[File]:
         _script("upstream-check.sh", mode="0755"),
         _script("upstream-verdicts.awk", mode="0644"),
         File(TABLE, table(balancer)),
-        File(f"/etc/systemd/system/{CHECK_UNIT}", CHECK_UNIT_TEXT),
+        File(f"/etc/systemd/system/{CHECK_UNIT}", CHECK_UNIT_TEXT.format(status=balancer.status)),
         File("/etc/systemd/system/nginx.service.d/evenkeel.conf", NGINX_DROP_IN),
         File(NGINX_CONF, nginx_conf(balancer)),
     ]
@@ -258,7 +258,7 @@ After=network-online.target nginx.service
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={LIBRARY}/upstream-check.sh watch {TABLE} {STATE} {RUN} {NGINX_CONF}
+ExecStart={LIBRARY}/upstream-check.sh watch {TABLE} {STATE} {RUN} {NGINX_CONF} {{status}}
 RuntimeDirectory={RUN.removeprefix("/run/")}
 UMask=0022
 Restart=always

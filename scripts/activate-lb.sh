@@ -57,6 +57,7 @@ keep_first_conf() {
 
 install_balancer() {
     say "giving nginx its new files"
+    rm -f "$EVENKEEL_STATE/applied/nginx" # from here on, even the files of before are a change
     lay_ground
     try_nginx_conf
     keep_first_conf
@@ -116,6 +117,7 @@ balancer_failed() {
 
 vip_activate() {
     if pending keepalived vip; then
+        rm -f "$EVENKEEL_STATE/applied/keepalived"
         if [ -n "$VIP" ]; then vip_start; else vip_stop; fi
         applied keepalived vip
     fi

@@ -3,13 +3,14 @@
 # answers: one that isn't ready gets no new connections, and what it has already goes on. Open-source nginx has no such
 # check of its own. Owns TABLE's lists in STATE/live and nginx's reloads; does not own nginx.conf.
 #
-#   upstream-check.sh watch TABLE STATE RUN CONF   for good, twice a second
-#   upstream-check.sh seed  TABLE STATE RUN CONF   writes lists that are missing, everything up, so that nginx can start
+#   upstream-check.sh watch TABLE STATE RUN CONF STATUS   for good, twice a second
+#   upstream-check.sh seed  TABLE STATE RUN CONF          writes lists that are missing, all up, so that nginx can start
 #
 #   TABLE   one upstream a line: service, name, address:port, check URL, CA file or "-", seconds to wait, server options
 #   STATE   live/ is what nginx.conf includes: SERVICE.upstream.conf in `upstream`, status.conf in the status `server`
 #   RUN     vanishes when the check ends; RUN/alive says that it runs and that nginx heeds it
 #   CONF    nginx.conf
+#   STATUS  address:port of the status page
 set -eu
 
 INTERVAL=0.5   # seconds from one round to the next
@@ -17,6 +18,7 @@ PATIENCE=3     # rounds in which no upstream of a service answers, until all of 
 HASTY=60       # rounds: one that leaves again so soon after its return must answer well for longer the next time
 MOST=16        # rounds: the longest that it must
 RETRY=10       # rounds between two attempts while nginx refuses
+RELOAD_TRIES=30 # tenths of a second in which nginx must have taken new lists
 
 say() {
     printf '%s\n' "$*" >&2
@@ -57,7 +59,7 @@ decide() {
 }
 
 # write_lists MEMORY FOLDER: the lists that nginx includes. The status page is part of nginx's own configuration, so it
-# says what nginx runs with, not what it was asked to; `revision` is the digest of the nginx.conf that it has loaded.
+# says what nginx runs with, not what it was asked to: `revision` is the digest of its nginx.conf, `loaded` of the lists.
 write_lists() {
     rm -rf "$2"
     mkdir -p "$2"
@@ -80,6 +82,20 @@ write_lists() {
             for (i = 1; i <= services; i++)
                 printf "%s", page("/upstreams/" order[i], status[order[i]]) > (folder "/status.conf")
         }' "$1" "$rows"
+    serial=$(cat "$2/"*.conf | sha256sum)
+    serial=${serial%% *}
+    printf 'location = /loaded { return 200 "%s"; }\n' "$serial" >>"$2/status.conf"
+}
+
+# nginx takes new files some time after it is told to, and only its own log knows when it cannot, as with a port that
+# somebody else has.
+loaded() {
+    loaded_tries=0
+    until [ "$(curl -q -s --noproxy '*' --max-time 1 "http://$status/loaded")" = "$serial" ]; do
+        loaded_tries=$((loaded_tries + 1))
+        [ "$loaded_tries" -lt "$RELOAD_TRIES" ] || return 1
+        sleep 0.1
+    done
 }
 
 differs() {
@@ -112,6 +128,10 @@ apply() {
         mv "$state/next/"*.conf "$state/live/"
         if ! words=$(nginx -c "$conf" -s reload 2>&1); then
             complain "nginx cannot be reloaded: $words"
+            return
+        fi
+        if ! loaded; then
+            complain "nginx was told to reload and did not: its error log says why"
             return
         fi
         rm "$state/unloaded"
@@ -161,7 +181,7 @@ seed() {
     rm -rf "$state/seed" "$rows"
 }
 
-mode=$1 table=$2 state=$3 run=$4 conf=$5
+mode=$1 table=$2 state=$3 run=$4 conf=$5 status=${6:-}
 case $mode in
 watch | seed) "$mode" ;;
 *)

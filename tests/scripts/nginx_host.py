@@ -6,6 +6,7 @@ not ready, hung or gone.
 
 import http.client
 import http.server
+import itertools
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +77,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, upstream: "FakeUpstream") -> None:
         self.upstream = upstream
-        super().__init__(("127.0.0.1", upstream.port), _Handler)
+        super().__init__((upstream.address, upstream.port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no error here."""
@@ -87,6 +88,7 @@ class FakeUpstream:
     """One upstream: ``readiness`` and ``service`` are its HTTP codes for /readyz and for everything else."""
 
     name: str
+    address: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     readiness: int = 200
     service: int = 200
@@ -129,7 +131,7 @@ class NginxHost:
         service = Service(
             "apiserver",
             self.port,
-            tuple(Upstream(upstream.name, "127.0.0.1", upstream.port) for upstream in upstreams),
+            tuple(Upstream(upstream.name, upstream.address, upstream.port) for upstream in upstreams),
             check=self.check,
         )
         balancer = Balancer("127.0.0.1", self.status_port, (), (service,))
@@ -154,7 +156,8 @@ class NginxHost:
         return "".join(f"    {kind}_temp_path {self.root}/{kind};\n" for kind in kinds)
 
     def _arguments(self) -> list[str]:
-        return [str(self.state / "upstreams"), str(self.state), str(self.run), str(self.conf)]
+        paths = (self.state / "upstreams", self.state, self.run, self.conf)
+        return [*map(str, paths), f"127.0.0.1:{self.status_port}"]
 
     def seed(self) -> None:
         """Lists for an nginx that starts before any check ran."""
@@ -183,7 +186,7 @@ class NginxHost:
         if (self.root / "nginx.pid").exists():
             self.nginx("-s", "stop")
 
-    def page(self, path: str, source: str = "127.0.0.1") -> tuple[int, str]:
+    def page(self, path: str, source: str = "") -> tuple[int, str]:
         """Code and text of the status page."""
         return get(self.status_port, path, source)
 
@@ -204,19 +207,59 @@ class NginxHost:
 
     def answered_by(self) -> str:
         """The name of the upstream that answers one fresh connection, or the code when it isn't 200."""
-        code, text = get(self.port, "/")
-        return text if code == 200 else str(code)
+        return answered_by("127.0.0.1", self.port)
 
 
-def get(port: int, path: str, source: str = "127.0.0.1") -> tuple[int, str]:
+def answered_by(address: str, port: int) -> str:
+    """Who answers one fresh connection, or the code when it isn't 200, or the error."""
+    try:
+        code, text = get(port, "/", address=address)
+    except OSError as error:
+        return repr(error)
+    return text if code == 200 else str(code)
+
+
+def get(port: int, path: str, source: str = "", address: str = "127.0.0.1") -> tuple[int, str]:
     """One request on a fresh connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5, source_address=(source, 0))
+    connection = http.client.HTTPConnection(address, port, timeout=5, source_address=(source, 0))
     try:
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.read().decode()
     finally:
         connection.close()
+
+
+class Load:
+    """Requests on fresh connections, one after another, until stopped; each answer is kept with its time."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._target = (address, port)
+        self._answers: list[tuple[float, str]] = []
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        while not self._stopped.wait(0.01):
+            self._answers.append((time.monotonic(), answered_by(*self._target)))
+
+    def stop(self, names: Iterable[str]) -> "Answers":
+        """Ends the load. Answers by one of ``names`` are good ones."""
+        self._stopped.set()
+        self._thread.join()
+        good = [when for when, who in self._answers if who in names]
+        bad = [who for _, who in self._answers if who not in names]
+        return Answers(len(good), bad, max((b - a for a, b in itertools.pairwise(good)), default=0.0))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a load got: good answers, what else it got, and the longest time without a good one."""
+
+    good: int
+    bad: list[str]
+    longest_gap: float
 
 
 def _modules() -> str:

@@ -5,7 +5,6 @@ The figures behind the limits: a round begins every 0.5 s and waits at most 1 s 
 
 import http.client
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from render.load_balancer import HttpCheck
-from tests.scripts.nginx_host import NginxHost, eventually, nginx_host
+from tests.scripts.nginx_host import Load, NginxHost, eventually, nginx_host
 from tests.scripts.tls_upstream import authority_and_context
 
 LEAVES_WITHIN = 1.5
@@ -81,7 +80,7 @@ def test_the_last_ready_upstream_stays_and_when_nobody_is_ready_all_take_connect
 
 def test_a_planned_restart_of_each_upstream_fails_no_request_on_a_fresh_connection(host: NginxHost) -> None:
     """The sequence of an apiserver: not ready but serving, gone, listening without rules, ready."""
-    load = Load(host)
+    load = Load("127.0.0.1", host.port)
     for upstream in host.upstreams:
         upstream.readiness = 500
         time.sleep(2)
@@ -92,9 +91,9 @@ def test_a_planned_restart_of_each_upstream_fails_no_request_on_a_fresh_connecti
         time.sleep(1)
         upstream.readiness = upstream.service = 200
         host.await_verdicts(RETURNS_WITHIN, shaolin="up", wudang="up", emei="up")
-    answers = load.stop()
-    assert len(answers) > 200
-    assert [answer for answer in answers if answer not in ("shaolin", "wudang", "emei")] == []
+    answers = load.stop(("shaolin", "wudang", "emei"))
+    assert answers.good > 200
+    assert answers.bad == []
 
 
 def test_a_connection_that_is_there_already_outlives_the_drain(host: NginxHost) -> None:
@@ -186,30 +185,6 @@ def test_an_upstream_proves_itself_with_a_certificate_of_the_service_s_ca(tmp_pa
         host.upstreams[0].start()
         host.await_verdicts(LEAVES_WITHIN, shaolin="down", wudang="up")
         assert "apiserver: shaolin is not ready" in host.log.read_text()
-
-
-class Load:
-    """Requests on fresh connections, one after another, until stopped; every answer or error is kept."""
-
-    def __init__(self, host: NginxHost) -> None:
-        self._host = host
-        self._answers: list[str] = []
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self._thread.start()
-
-    def _ask(self) -> None:
-        while not self._stopped.wait(0.01):
-            try:
-                self._answers.append(self._host.answered_by())
-            except OSError as error:
-                self._answers.append(repr(error))
-
-    def stop(self) -> list[str]:
-        """Ends the load and returns who answered each request."""
-        self._stopped.set()
-        self._thread.join()
-        return self._answers
 
 
 def _asked(connection: http.client.HTTPConnection) -> str:
