@@ -54,9 +54,10 @@ def test_secrets_are_in_no_state_and_in_no_log(project: Project, sshd: Sshd) -> 
     project.program(
         COMMAND
         + """
+box = pulumi.ComponentResource("contract:box:Box", "box")
 hidden = remote.Command("hidden", connection=connection, create="cat", logging="none",
                         stdin=pulumi.Output.secret(data["secret"]),
-                        opts=pulumi.ResourceOptions(additional_secret_outputs=["stdout"]))
+                        opts=pulumi.ResourceOptions(parent=box, additional_secret_outputs=["stdout"]))
 plain = remote.Command("plain", connection=connection, create="cat >/dev/null; echo fine",
                        stdin=pulumi.Output.secret(data["secret"]))
 """
@@ -180,6 +181,25 @@ unread = remote.Command("unread", connection=connection, create="exec <&-; echo 
     resources = project.resources()
     assert resources["counted"]["outputs"]["stdout"].strip() == "3000000"
     assert resources["unread"]["outputs"]["stdout"] == "done"
+
+
+def test_an_error_hook_is_told_of_the_failure_and_can_have_it_tried_again(project: Project, sshd: Sshd) -> None:
+    project.program(
+        COMMAND
+        + """
+def explain(failure):
+    pulumi.log.error(f"{failure.name}: {failure.failed_operation}: tried {len(failure.errors)}: {failure.errors[0]}")
+    return len(failure.errors) < 2
+hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("explain", explain)])
+remote.Command("made", connection=connection, create="echo the cause >&2; exit 9",
+               opts=pulumi.ResourceOptions(hooks=hooks))
+"""
+    )
+    project.data(connection=sshd.connection())
+    text = project.failing_up()
+    assert "made: create: tried 2: Process exited with status 9" in text
+    assert text.count("the cause") >= 2
+    assert len(sshd.commands) == 2
 
 
 @lab_only

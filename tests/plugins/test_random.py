@@ -14,7 +14,8 @@ random.RandomPassword("password", length=data["length"], min_special=2, override
                       opts=pulumi.ResourceOptions(ignore_changes=["length"]))
 random.RandomString("string", length=12, special=False, upper=False, keepers=keepers)
 random.RandomId("id", byte_length=4, prefix="p-", keepers=keepers)
-random.RandomUuid("uuid", keepers=keepers)
+box = pulumi.ComponentResource("contract:box:Box", "box")
+random.RandomUuid("uuid", keepers=keepers, opts=pulumi.ResourceOptions(parent=box))
 random.RandomBytes("bytes", length=32, keepers=keepers)
 pulumi.export("password", random.RandomPassword("other", length=30, lower=False).result)
 """
