@@ -60,50 +60,19 @@ def unknown_inputs(given: Iterable[str], known: Collection[str], where: str = ""
     return failures
 
 
-def serve(version: str, make: Callable[[Engine], Provider]) -> None:
-    """Runs a plugin server until its engine ends it, or dies."""
-    address = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
-    if address is None:
-        sys.exit("this is a Pulumi plugin: the pulumi engine starts it, with its own address as the argument")
-    asyncio.run(_serve(version, make(Engine(address)), address))
-
-
-async def _serve(version: str, provider: Provider, address: str) -> None:
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(version, provider, address), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    orphaned = asyncio.create_task(_set_when_orphaned(ended))
-    print(port, flush=True)
-    await ended.wait()
-    orphaned.cancel()
-    await server.stop(grace=0)
-
-
-async def _set_when_orphaned(ended: asyncio.Event) -> None:
-    """An engine that is killed ends nobody; its plugins notice that they have another parent now."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(ORPHAN_CHECK_SECONDS)
-    ended.set()
-
-
-Method = Callable[["_Servicer", Any, Any], Coroutine[Any, Any, Any]]
+Method = Callable[["Servicer", Any, Any], Coroutine[Any, Any, Any]]
 
 
 def _guarded(name: str) -> Any:  # the SDK types some of its methods and some not; no one type overrides both
     inner: Method = getattr(ProviderServicer, name)
 
-    async def method(self: "_Servicer", request: Any, context: Any) -> Any:
+    async def method(self: "Servicer", request: Any, context: Any) -> Any:
         return await self.guard(inner(self, request, context), context)
 
     return method
 
 
-class _Servicer(ProviderServicer):
+class Servicer(ProviderServicer):
     """The SDK's servicer, with errors that a user can read and with operations that can be cancelled."""
 
     def __init__(self, version: str, provider: Provider, address: str) -> None:
@@ -142,3 +111,34 @@ class _Servicer(ProviderServicer):
     Read = _guarded("Read")
     Update = _guarded("Update")
     Delete = _guarded("Delete")
+
+
+def serve(version: str, make: Callable[[Engine], Provider], servicer: type[Servicer] = Servicer) -> None:
+    """Runs a plugin server until its engine ends it, or dies."""
+    address = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    if address is None:
+        sys.exit("this is a Pulumi plugin: the pulumi engine starts it, with its own address as the argument")
+    asyncio.run(_serve(servicer(version, make(Engine(address)), address)))
+
+
+async def _serve(servicer: Servicer) -> None:
+    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    orphaned = asyncio.create_task(_set_when_orphaned(ended))
+    print(port, flush=True)
+    await ended.wait()
+    orphaned.cancel()
+    await server.stop(grace=0)
+
+
+async def _set_when_orphaned(ended: asyncio.Event) -> None:
+    """An engine that is killed ends nobody; its plugins notice that they have another parent now."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(ORPHAN_CHECK_SECONDS)
+    ended.set()

@@ -39,7 +39,7 @@ class InitFailedError(base.PluginError):
         return bytes(status.SerializeToString())
 
 
-class Servicer(base._Servicer):
+class Servicer(base.Servicer):
     """The plugins' servicer, which also tells the engine of objects that were written but do not work."""
 
     async def guard(self, work: Coroutine[Any, Any, Any], context: Any) -> Any:
