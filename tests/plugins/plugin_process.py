@@ -170,6 +170,10 @@ class Plugin:
         state, inputs = (PropertyValue.unmarshal_map(part) for part in (answer.properties, answer.inputs))
         return Resource(resource.urn, answer.id, state, inputs)
 
+    def cancel(self) -> None:
+        """What the engine does when the user interrupts it."""
+        self._call("Cancel", empty_pb2.Empty())
+
     def unrecorded(self, token: str, name: str, resource_id: str) -> Resource:
         """A resource of which the engine knows nothing but its ID, as in an import."""
         return Resource(self._urn(token, name), resource_id, {}, {})

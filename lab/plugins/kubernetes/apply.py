@@ -22,6 +22,8 @@ PREDECESSORS = frozenset(
 """Managers and operations whose fields an update takes over, as the official plugin does."""
 MISSING_PAUSES_SECONDS = (1, 2, 4, 8, 16)
 """Pauses between attempts at a creation whose namespace or kind is not there yet."""
+TAKE_OVER_ATTEMPTS = 5
+"""Somebody else, a controller most often, may write the object between its reading and the taking over."""
 APPLY = "application/apply-patch+yaml"
 STRICT = {"fieldValidation": "Strict"}
 
@@ -61,7 +63,7 @@ async def update(
     live = await cluster.get(path)
     force = _forced(obj, options) or (preview and _has_predecessor(live))
     if not kind.patch and not preview:
-        await _take_over(cluster, path, live, manager)
+        await _take_over(cluster, path, manager)
     return await _apply(cluster, obj, kind, manager, force, preview)
 
 
@@ -107,15 +109,23 @@ async def _apply(cluster: Cluster, obj: Object, kind: Kind, manager: str, force:
         ) from error
 
 
-async def _take_over(cluster: Cluster, path: str, live: Object, manager: str) -> None:
-    managers = adopted(metadata(live).get("managedFields") or [], manager)
-    if managers is None:
-        return
-    patch = [
-        {"op": "replace", "path": "/metadata/managedFields", "value": managers},
-        {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata(live)["resourceVersion"]},
-    ]
-    await cluster.request("PATCH", path, body=patch, form="application/json-patch+json")
+async def _take_over(cluster: Cluster, path: str, manager: str) -> None:
+    for attempts_left in reversed(range(TAKE_OVER_ATTEMPTS)):
+        live = metadata(await cluster.get(path))
+        managers = adopted(live.get("managedFields") or [], manager)
+        if managers is None:
+            return
+        patch = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": managers},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": live["resourceVersion"]},
+        ]
+        try:
+            await cluster.request("PATCH", path, body=patch, form="application/json-patch+json")
+        except ApiError as error:
+            if error.code != 409 or not attempts_left:
+                raise
+        else:
+            return
 
 
 def adopted(entries: list[Object], manager: str) -> list[Object] | None:

@@ -21,6 +21,9 @@ READ_ONLY_METADATA = (
     ("creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields")
     + ("resourceVersion", "selfLink", "uid")
 )  # fmt: skip  # one table, not eight lines
+USERS_MAPS = frozenset(
+    ("annotations", "binaryData", "data", "labels", "matchLabels", "nodeSelector", "parameters", "stringData")
+)
 INPUTS, API_VERSION, FIELD_MANAGER = "__inputs", "__initialApiVersion", "__fieldManager"
 """Under which names the official plugin keeps, beside the live object, what it needs at the next update."""
 
@@ -69,14 +72,16 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def prune(live: Any, shape: Any) -> Any:
+def prune(live: Any, shape: Any, parent: str = "") -> Any:
     """What of ``live`` the inputs ``shape`` speak of: defaults and others' fields are no difference.
 
-    An empty value that the API server drops (``hostNetwork: false``) counts as still there.
+    An empty value that the API server drops (``hostNetwork: false``) counts as still there; an entry of a map that
+    users fill, such as a label, does not: if it is missing, somebody has removed it.
     """
     if isinstance(live, dict) and isinstance(shape, dict):
-        kept = {key: prune(live[key], shape[key]) for key in shape if key in live}
-        return kept | {key: value for key, value in shape.items() if key not in live and not value}
+        dropped = {} if parent in USERS_MAPS else {key: value for key, value in shape.items() if not value}
+        kept = {key: prune(live[key], shape[key], key) for key in shape if key in live}
+        return kept | {key: value for key, value in dropped.items() if key not in live}
     if isinstance(live, list) and isinstance(shape, list):
         return [prune(*pair) for pair in zip(live, shape, strict=False)]
     return live

@@ -4,6 +4,7 @@ Owns: the order of things in check, diff, create, read, update and delete, and w
 reached. Does not own: how any one of them is done (see the package's docstring).
 """
 
+import asyncio
 import json
 
 from pulumi.provider.experimental import provider as sdk
@@ -171,9 +172,11 @@ class KubernetesProvider(sdk.Provider):
         try:
             return await readiness.until_ready(self._cluster, obj, written, kind, seconds, tell)
         except readiness.NotReadyError as error:
-            inputs = request.properties if isinstance(request, sdk.CreateRequest) else request.news
-            state = objects.to_state(obj, error.live, inputs, manager)
-            raise InitFailedError(identifier(error.live), state, inputs, error.reasons) from error
+            live, reasons = error.live, error.reasons
+        except asyncio.CancelledError:
+            live, reasons = written, ["cancelled while it was waited for"]
+        inputs = request.properties if isinstance(request, sdk.CreateRequest) else request.news
+        raise InitFailedError(identifier(live), objects.to_state(obj, live, inputs, manager), inputs, reasons)
 
     async def _set_namespace(self, obj: Object, kind: Kind) -> None:
         if objects.namespace_of(obj) or (await self._scope(kind)) is False:

@@ -15,6 +15,7 @@ from tests.plugins.kubernetes.samples import (
     MAPS,
     NODE_PATCH,
     SECRET,
+    Object,
     annotated,
     config_map,
     obj,
@@ -38,6 +39,12 @@ def test_an_object_without_a_name_is_named_after_its_resource(plugin: Plugin) ->
     assert metadata["name"].startswith("settings-")
     assert len(metadata["name"]) == len("settings-") + 8
     assert metadata["annotations"] == {"pulumi.com/autonamed": "true"}
+
+
+def test_a_component_s_child_is_what_it_is_elsewhere(plugin: Plugin) -> None:
+    """The types of the components around a resource come before its own in the URN."""
+    made = plugin.create(f"lab:index:Addons${CONFIG_MAP}", "child", config_map("child", a="1"))
+    assert plugin.diff(made, config_map("child", a="1")).changes is False
 
 
 def test_an_invented_name_is_kept(plugin: Plugin) -> None:
@@ -106,6 +113,20 @@ def test_an_upsert_does_not_steal_a_field(executable: str, api: Api) -> None:
             upserting.create(CONFIG_MAP, "owned", config_map("owned", a="ours"))
         upserting.create(CONFIG_MAP, "owned", annotated(config_map("owned", a="ours"), patchForce="true"))
     assert api.get(f"{MAPS}/owned")["data"] == {"a": "ours"}
+
+
+def test_a_named_field_manager_survives_a_lost_state(executable: str, api: Api) -> None:
+    """An engine that is killed forgets what it created; the next run creates again, and later changes must work."""
+
+    def inputs(value: str) -> Object:
+        return annotated(config_map("recreated", a=value), patchFieldManager="evenkeel")
+
+    with started(executable, "kubernetes") as upserting:
+        upserting.configure({"kubeconfig": api.kubeconfig, "upsertExistingObjects": "true"})
+        upserting.create(CONFIG_MAP, "recreated", inputs("1"))
+        again = upserting.create(CONFIG_MAP, "recreated", inputs("1"))
+        upserting.update(again, inputs("2"))
+    assert api.get(f"{MAPS}/recreated")["data"] == {"a": "2"}
 
 
 def test_a_namespace_that_comes_a_little_later_is_waited_for(plugin: Plugin, api: Api) -> None:

@@ -1,5 +1,6 @@
 """Patches, which own only some fields of an object, and rollouts: when an object counts as done."""
 
+import threading
 import time
 
 import pytest
@@ -15,7 +16,7 @@ from tests.plugins.kubernetes.samples import (
     obj,
     workload,
 )
-from tests.plugins.plugin_process import InitFailedError, Plugin, RefusedError
+from tests.plugins.plugin_process import InitFailedError, Plugin, RefusedError, started
 
 
 def test_a_patch_owns_its_fields_only_and_gives_them_up(plugin: Plugin, api: Api) -> None:
@@ -29,6 +30,18 @@ def test_a_patch_owns_its_fields_only_and_gives_them_up(plugin: Plugin, api: Api
     assert plugin.diff(made, inputs).changes is False
     plugin.delete(made)
     assert api.get(node)["metadata"]["labels"] == {"theirs": "1"}
+
+
+def test_a_refresh_sees_that_somebody_removed_an_empty_label(plugin: Plugin, api: Api) -> None:
+    inputs = annotated(obj("v1", "Node", "node-1"), patchFieldManager="evenkeel-3")
+    inputs["metadata"]["labels"] = {"empty": ""}
+    made = plugin.create(NODE_PATCH, "empty", inputs)
+    api.patch("/api/v1/nodes/node-1", {"metadata": {"labels": {"empty": None}}})
+    seen = plugin.read(made)
+    assert seen is not None
+    assert plugin.diff(seen, inputs).changes is True
+    plugin.update(seen, inputs)
+    assert "empty" in api.get("/api/v1/nodes/node-1")["metadata"]["labels"]
 
 
 def test_a_patch_does_not_overrule_another_manager_unless_told(plugin: Plugin, api: Api) -> None:
@@ -74,6 +87,16 @@ def test_a_refresh_says_why_a_rollout_is_not_done(plugin: Plugin) -> None:
     with pytest.raises(InitFailedError) as seen:
         plugin.read(failed.value.resource)
     assert "ErrImagePull" in " ".join(seen.value.reasons)
+
+
+def test_what_is_cancelled_while_it_is_waited_for_is_in_state(executable: str, api: Api) -> None:
+    """Else the next run would find an object that it knows nothing of."""
+    with started(executable, "kubernetes") as plugin:
+        plugin.configure({"kubeconfig": api.kubeconfig})
+        threading.Timer(1, plugin.cancel).start()
+        with pytest.raises(InitFailedError) as cancelled:
+            plugin.create(DEPLOYMENT, "cut", workload("Deployment", "cut", image=control_plane.BROKEN))
+    assert cancelled.value.resource.live()["metadata"]["name"] == "cut"
 
 
 def test_the_timeout_annotation_counts_where_no_custom_timeout_is_given(plugin: Plugin) -> None:
