@@ -65,9 +65,10 @@ def outputs() -> dict[str, object]:
 
 def write_kubeconfig() -> None:
     """Puts the administrator's kubeconfig where ``.lab/env`` says that it is."""
+    text = str(outputs()["kubeconfig"])
     fresh = KUBECONFIG.with_name("kubeconfig.new")
     fresh.touch(mode=0o600)
-    fresh.write_text(str(outputs()["kubeconfig"]))
+    fresh.write_text(text)
     fresh.replace(KUBECONFIG)
 
 
