@@ -17,11 +17,11 @@ ORPHAN_CHECK_SECONDS = 1.0
 
 
 def main() -> None:
-    """Prints the port, then waits."""
+    """Prints the port, then waits. The first argument is the exec script's path, the last one the engine's address."""
     parent, ended = os.getppid(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    runner, engine = (argument for argument in sys.argv[1:] if not argument.startswith("-"))
+    _, runner, *_, engine = sys.argv
     host = LanguageHost(engine, Path(runner))
     # A thread for each program or policy pack that runs, and some for the short questions meanwhile.
     server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_GRPC_CHANNEL_OPTIONS)

@@ -115,9 +115,9 @@ class Servicer(ProviderServicer):
 
 def serve(version: str, make: Callable[[Engine], Provider], servicer: type[Servicer] = Servicer) -> None:
     """Runs a plugin server until its engine ends it, or dies."""
-    address = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
-    if address is None:
-        sys.exit("this is a Pulumi plugin: the pulumi engine starts it, with its own address as the argument")
+    if len(sys.argv) == 1:
+        sys.exit("this is a Pulumi plugin: the pulumi engine starts it, with its own address as the last argument")
+    address = sys.argv[-1]
     asyncio.run(_serve(servicer(version, make(Engine(address)), address)))
 
 

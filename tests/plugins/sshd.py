@@ -26,6 +26,7 @@ class Sshd:
     private_key: str = ""
     host_key: str = ""
     connections: int = 0
+    open: int = 0
     commands: list[str] = field(default_factory=list)
     _children: list[int] = field(default_factory=list)
 
@@ -95,6 +96,10 @@ class _Door(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._sshd.connections += 1
+        self._sshd.open += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._sshd.open -= 1
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         return True  # it is a bastion too

@@ -51,6 +51,7 @@ def test_a_command_keeps_its_output_and_a_second_run_dials_no_more(project: Proj
 
 
 def test_secrets_are_in_no_state_and_in_no_log(project: Project, sshd: Sshd) -> None:
+    """From -v=9 on the engine itself logs every value that it sends to a plugin; no plugin can help that."""
     project.program(
         COMMAND
         + """
@@ -63,7 +64,7 @@ plain = remote.Command("plain", connection=connection, create="cat >/dev/null; e
 """
     )
     project.data(connection=sshd.connection(), secret=SECRET)
-    text = project.up() + project.run("preview", "--diff").text
+    text = project.up("--logtostderr", "-v=8") + project.run("preview", "--diff").text
     hidden, plain = (project.resources()[name] for name in ("hidden", "plain"))
     assert is_secret(hidden["inputs"]["connection"])
     assert is_secret(hidden["outputs"]["connection"])
@@ -217,6 +218,7 @@ def test_an_engine_that_is_killed_is_followed_by_one_that_converges(project: Pro
     process = project.start("up", "--yes", "--skip-preview")
     wait_until((sshd.folder / "started").exists, "the command runs")
     kill_engine(process)
+    wait_until(lambda: sshd.open == 0, "the plugin has noticed and is gone")
     (sshd.folder / "go").touch()
     assert "locked" in project.failing_up()
     assert project.run("cancel", "--yes").status == 0
