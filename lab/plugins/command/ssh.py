@@ -7,7 +7,8 @@ import asyncio
 import codecs
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,13 +70,16 @@ async def _dial(
     options = _options(endpoint)
     while True:
         try:
-            return await asyncssh.connect(endpoint["host"], endpoint["port"], tunnel=tunnel or (), **options)
+            async with _identities(endpoint) as keys:
+                # No keys must be None: an empty list would stand for those of the home folder.
+                where = endpoint["host"], endpoint["port"]
+                return await asyncssh.connect(*where, tunnel=tunnel or (), client_keys=keys or None, **options)
         except (OSError, asyncssh.Error, TimeoutError) as error:
             failures += 1
             if limit > UNLIMITED and failures > limit:
-                where = f"{endpoint['user']}@{endpoint['host']}:{endpoint['port']}"
+                peer = f"{endpoint['user']}@{endpoint['host']}:{endpoint['port']}"
                 reason = str(error) or type(error).__name__
-                raise PluginError(f"{where}: after {failures - 1} failed attempts: {reason}") from error
+                raise PluginError(f"{peer}: after {failures - 1} failed attempts: {reason}") from error
         await say(f"{what} {failures}/{'inf' if limit == UNLIMITED else limit} failed: retrying")
         await asyncio.sleep(delay)
         delay = min(delay * DELAY_FACTOR, LAST_DELAY_SECONDS)
@@ -85,8 +89,7 @@ def _options(endpoint: Settings) -> Settings:
     options: Settings = {
         "username": endpoint["user"],
         "password": endpoint.get("password"),
-        "client_keys": _client_keys(endpoint),
-        "agent_path": endpoint.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK"),
+        "agent_path": None,
         "known_hosts": None,
         "config": None,
         "connect_timeout": endpoint["perDialTimeout"] or None,
@@ -105,13 +108,25 @@ def _options(endpoint: Settings) -> Settings:
     return options
 
 
-def _client_keys(endpoint: Settings) -> list[asyncssh.SSHKey] | None:
-    if not endpoint.get("privateKey"):
-        return None
+@asynccontextmanager
+async def _identities(endpoint: Settings) -> AsyncIterator[list[asyncssh.SSHKey | asyncssh.SSHKeyPair]]:
+    """The private key, then those of an agent, which must stay open while they are used."""
+    keys: list[asyncssh.SSHKey | asyncssh.SSHKeyPair] = []
+    if endpoint.get("privateKey"):
+        try:
+            keys.append(asyncssh.import_private_key(endpoint["privateKey"], endpoint.get("privateKeyPassword")))
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            raise PluginError(f"{endpoint['host']}: connection.privateKey: {error}") from error
+    path = endpoint.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK")
+    if not path:
+        yield keys
+        return
     try:
-        return [asyncssh.import_private_key(endpoint["privateKey"], endpoint.get("privateKeyPassword"))]
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        raise PluginError(f"{endpoint['host']}: connection.privateKey: {error}") from error
+        agent = await asyncssh.connect_agent(path)
+    except OSError as error:
+        raise PluginError(f"{endpoint['host']}: SSH agent {path}: {error}") from error
+    async with agent:
+        yield [*keys, *await agent.get_keys()]
 
 
 async def _execute(client: asyncssh.SSHClientConnection, job: Job, say: Say) -> dict[str, str]:
