@@ -69,3 +69,9 @@ def test_a_section_that_is_misspelt_is_not_ignored(root: Path) -> None:
 def test_a_section_that_is_plain_text_is_refused_as_such(root: Path) -> None:
     lines = refusals(root, {**samples.values(), "loadBalancer": "192.0.2.30"})
     assert any(line.startswith("evenkeel:loadBalancer: 192.0.2.30: is not a mapping") for line in lines)
+
+
+def test_other_projects_keys_are_none_of_ours(root: Path) -> None:
+    mapping = {f"evenkeel:{name}": value for name, value in samples.values().items()}
+    stack = settings.parse({**mapping, "pulumi:tags": {}, "command:x": 1}, root)
+    assert stack == settings.parse(samples.values(), root)

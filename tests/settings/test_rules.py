@@ -180,6 +180,11 @@ def test_more_than_seven_masters_are_warned_of(root: Path) -> None:
     assert "makes every write wait for 5 members; use at most 7 masters" in many
 
 
+def test_a_pod_cidr_may_fit_the_nodes_exactly(root: Path) -> None:
+    assert len(samples.stack(root).nodes()) == 4
+    assert samples.refusals(root, changed({"cluster.podCidr": "10.244.0.0/22"})) == []
+
+
 def test_a_load_balancer_may_share_a_master_on_another_port(root: Path) -> None:
     values = changed({"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 8443})
     assert samples.refusals(root, values) == []
