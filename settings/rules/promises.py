@@ -13,6 +13,7 @@ from settings.fields import Tree, is_duration, seconds
 from settings.rules.network import NODE_MASK_FLAG
 
 SHORTEST_SHUTDOWN_DELAY = "10s"  # what a load balancer needs to see that an apiserver is about to stop
+LONGEST_SHUTDOWN_DELAY = "20s"  # a static pod has 30 s to end in all, and requests must be answered after the delay
 SMALLEST_NODE_MASK, LARGEST_NODE_MASK = 16, 30
 
 Check = Callable[[str], bool]
@@ -45,8 +46,10 @@ def _excludes(*unwanted: str) -> Check:
     return lambda value: not set(unwanted) & {part.strip() for part in value.split(",")}
 
 
-def _is_long_enough(value: str) -> bool:
-    return is_duration(value) and seconds(value) >= seconds(SHORTEST_SHUTDOWN_DELAY)
+def _is_fit_delay(value: str) -> bool:
+    return is_duration(value) and (
+        seconds(SHORTEST_SHUTDOWN_DELAY) <= seconds(value) <= seconds(LONGEST_SHUTDOWN_DELAY)
+    )
 
 
 def _is_node_mask(value: str) -> bool:
@@ -107,9 +110,9 @@ API_SERVER = Flags(
             "leave it true; RBAC decides what anonymous callers may see",
         ),
         "shutdown-delay-duration": Condition(
-            _is_long_enough,
-            "is too short for the load balancer to see that this apiserver is about to stop",
-            f"use {SHORTEST_SHUTDOWN_DELAY} or more",
+            _is_fit_delay,
+            "is too short for the load balancer to see that this apiserver is about to stop, or too long to end in time",
+            f"use {SHORTEST_SHUTDOWN_DELAY} to {LONGEST_SHUTDOWN_DELAY}",
         ),
         "shutdown-send-retry-after": Condition(
             _is_true, "would let the apiserver hang until it is killed when it stops", "leave it true"

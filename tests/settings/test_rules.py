@@ -217,7 +217,8 @@ def test_a_flag_that_a_promise_rests_on_is_refused(root: Path, program: str, fla
 
 FLAG_VALUES = [
     ("apiServer", "shutdown-delay-duration", "5s", "10s"),
-    ("apiServer", "shutdown-delay-duration", "soon", "1m"),
+    ("apiServer", "shutdown-delay-duration", "1m", "20s"),
+    ("apiServer", "shutdown-delay-duration", "soon", "10s"),
     ("apiServer", "shutdown-send-retry-after", False, True),
     ("apiServer", "authorization-mode", "RBAC", "Webhook,Node,RBAC"),
     ("apiServer", "enable-admission-plugins", "AlwaysPullImages", "NodeRestriction,AlwaysPullImages"),
