@@ -111,7 +111,7 @@ API_SERVER = Flags(
         ),
         "shutdown-delay-duration": Condition(
             _is_fit_delay,
-            "is too short for the load balancer to see that this apiserver is about to stop, or too long to end in time",
+            "is too short for the load balancer to see this apiserver about to stop, or too long to end in time",
             f"use {SHORTEST_SHUTDOWN_DELAY} to {LONGEST_SHUTDOWN_DELAY}",
         ),
         "shutdown-send-retry-after": Condition(
