@@ -60,27 +60,34 @@ decide() {
 
 # write_lists MEMORY FOLDER: the lists that nginx includes. The status page is part of nginx's own configuration, so it
 # says what nginx runs with, not what it was asked to: `revision` is the digest of its nginx.conf, `loaded` of the lists.
+# Where nginx has no other choice, or nobody is ready, it shall not remember failures (max_fails=0): it would answer
+# nobody for fail_timeout after a single one.
 write_lists() {
     rm -rf "$2"
     mkdir -p "$2"
-    awk -v folder="$2" -v alive="$run/alive" -v revision="$revision" '
+    awk -v folder="$2" -v alive="$run/alive" -v revision="$revision" -v patience="$PATIENCE" '
         function page(path, text) {
-            return "location = " path " {\n    if (!-f " alive ") { return 503 \"the check does not run\\n\"; }\n" \
-                "    return 200 \"" text "\";\n}\n"
+            printf "location = %s {\n    if (!-f %s) { return 503 \"the check does not run\\n\"; }\n", path, alive > status
+            printf "    return 200 \"%s\";\n}\n", text > status
         }
-        FILENAME == ARGV[1] { verdict[FNR] = $1; next }
-        FNR == 1 { printf "%s", page("/revision", revision "\\n") > (folder "/status.conf") }
+        FILENAME == ARGV[1] { verdict[FNR] = $1; unanswered[FNR] = $5; next }
         {
-            state = FNR in verdict ? verdict[FNR] : "up"
-            options = ""
-            for (i = 7; i <= NF; i++) options = options " " $i
-            if (!($1 in status)) order[++services] = $1
-            status[$1] = status[$1] $2 " " state "\\n"
-            print "server " $3 options (state == "down" ? " down" : "") ";  # " $2 > (folder "/" $1 ".upstream.conf")
+            rows = FNR; service[FNR] = $1; name[FNR] = $2; server[FNR] = $3
+            for (i = 7; i <= NF; i++) options[FNR] = options[FNR] " " $i
+            if (!(FNR in verdict)) verdict[FNR] = "up"
+            if (verdict[FNR] == "up" && unanswered[FNR] < patience) choices[$1]++
+            lines[$1] = lines[$1] $2 " " verdict[FNR] "\\n"
         }
         END {
-            for (i = 1; i <= services; i++)
-                printf "%s", page("/upstreams/" order[i], status[order[i]]) > (folder "/status.conf")
+            status = folder "/status.conf"
+            page("/revision", revision "\\n")
+            for (row = 1; row <= rows; row++) {
+                if (verdict[row] == "down") options[row] = options[row] " down"
+                else if (choices[service[row]] < 2) options[row] = options[row] " max_fails=0"
+                print "server " server[row] options[row] ";  # " name[row] > (folder "/" service[row] ".upstream.conf")
+            }
+            for (row = 1; row <= rows; row++)
+                if (service[row] != service[row - 1]) page("/upstreams/" service[row], lines[service[row]])
         }' "$1" "$rows"
     serial=$(cat "$2/"*.conf | sha256sum)
     serial=${serial%% *}

@@ -47,10 +47,11 @@ END {
         if (ready[row]) answers[service[row]]++
     }
     for (row = 1; row <= rows; row++) {
+        if (unanswered[row] >= patience && answers[service[row]]) changed = 1
         unanswered[row] = answers[service[row]] ? 0 : unanswered[row] + 1
         if (answers[service[row]] && !ready[row] && verdict[row] == "up") leave(row)
         else if (ready[row] && verdict[row] == "down" && good[row] >= needs[row]) come_back(row)
-        else if (unanswered[row] >= patience && verdict[row] == "down") {
+        else if (unanswered[row] == patience) {
             verdict[row] = "up"; changed = 1
             tell(row, "is not ready (" why[row] "), nor is any other: takes connections")
         }

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -163,9 +164,9 @@ class NginxHost:
         """Lists for an nginx that starts before any check ran."""
         subprocess.run([CHECK, "seed", *self._arguments()], check=True, env=ENVIRONMENT)
 
-    def nginx(self, *arguments: str) -> None:
-        """Starts nginx, or signals it."""
-        subprocess.run(["nginx", "-c", str(self.conf), *arguments], check=True, env=ENVIRONMENT)
+    def nginx(self) -> None:
+        """Starts nginx."""
+        subprocess.run(["nginx", "-c", str(self.conf)], check=True, env=ENVIRONMENT)
 
     def start_check(self) -> None:
         """What the unit does: the check in the background, its words in ``log``."""
@@ -183,8 +184,10 @@ class NginxHost:
     def stop(self) -> None:
         """Ends both."""
         self.kill_check()
-        if (self.root / "nginx.pid").exists():
-            self.nginx("-s", "stop")
+        pid = self.root / "nginx.pid"
+        if pid.exists():
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+            eventually(lambda: not pid.exists(), 5, "nginx ends")
 
     def page(self, path: str, source: str = "") -> tuple[int, str]:
         """Code and text of the status page."""

@@ -1,6 +1,7 @@
 """scripts/upstream-check.sh with a real nginx: an upstream leaves before it stops and returns when it is well.
 
-The figures behind the limits: a round begins every 0.5 s and waits at most 1 s for an answer.
+The figures behind the limits: a round begins every 0.5 s and waits at most 1 s for an answer; the rest is for a busy
+machine.
 """
 
 import http.client
@@ -15,9 +16,10 @@ from render.load_balancer import HttpCheck
 from tests.scripts.nginx_host import Load, NginxHost, eventually, nginx_host
 from tests.scripts.tls_upstream import authority_and_context
 
-LEAVES_WITHIN = 1.5
-HUNG_LEAVES_WITHIN = 2.5
-RETURNS_WITHIN = 1.5
+NAMES = ("shaolin", "wudang", "emei")
+LEAVES_WITHIN = 2.0
+HUNG_LEAVES_WITHIN = 3.0
+RETURNS_WITHIN = 2.0
 
 
 @pytest.fixture
@@ -78,6 +80,30 @@ def test_the_last_ready_upstream_stays_and_when_nobody_is_ready_all_take_connect
     host.await_verdicts(LEAVES_WITHIN, shaolin="down", wudang="up", emei="down")
 
 
+def test_while_nobody_is_ready_failures_are_not_held_against_anybody(host: NginxHost) -> None:
+    """At a cluster's birth nginx remembered three refusals, and answered nobody for 5 s after the first had come up."""
+    for upstream in host.upstreams:
+        upstream.stop()
+    eventually(lambda: "nor is any other" in host.log.read_text(), 5, "nobody is ready")
+    time.sleep(0.5)
+    for _ in range(6):
+        assert host.answered_by() not in NAMES
+    for upstream in host.upstreams:
+        upstream.readiness = 500
+        upstream.start()
+    eventually(lambda: host.answered_by() in NAMES, 1, "somebody answers")
+
+
+def test_one_failure_does_not_shut_out_the_only_choice(host: NginxHost) -> None:
+    for upstream in host.upstreams[:2]:
+        upstream.readiness = 500
+    host.await_verdicts(LEAVES_WITHIN, shaolin="down", wudang="down", emei="up")
+    host.upstreams[2].stop()
+    assert host.answered_by() not in NAMES
+    host.upstreams[2].start()
+    eventually(lambda: host.answered_by() == "emei", 0.4, "it is asked again at once")
+
+
 def test_a_planned_restart_of_each_upstream_fails_no_request_on_a_fresh_connection(host: NginxHost) -> None:
     """The sequence of an apiserver: not ready but serving, gone, listening without rules, ready."""
     load = Load("127.0.0.1", host.port)
@@ -91,7 +117,7 @@ def test_a_planned_restart_of_each_upstream_fails_no_request_on_a_fresh_connecti
         time.sleep(1)
         upstream.readiness = upstream.service = 200
         host.await_verdicts(RETURNS_WITHIN, shaolin="up", wudang="up", emei="up")
-    answers = load.stop(("shaolin", "wudang", "emei"))
+    answers = load.stop(NAMES)
     assert answers.good > 200
     assert answers.bad == []
 
@@ -144,7 +170,7 @@ def test_lists_that_nginx_refuses_never_go_live_and_the_page_says_that_it_is_not
     assert served.read_text() == before
     assert host.log.read_text().count('unknown directive "nonsense"') == 1
     host.conf.write_text(conf)
-    host.await_verdicts(8, shaolin="up", wudang="down", emei="up")
+    host.await_verdicts(15, shaolin="up", wudang="down", emei="up")
 
 
 def test_an_upstream_that_left_the_table_is_forgotten(host: NginxHost) -> None:

@@ -95,6 +95,16 @@ def test_before_anybody_was_ever_ready_all_are_up(three: Rounds) -> None:
     assert three.ask("000 000 000") == "uuu"
 
 
+def test_whether_anybody_is_ready_is_news_even_when_all_are_up_anyway(three: Rounds) -> None:
+    """nginx remembers failures only while somebody is ready."""
+    three.ask("000 000 000", times=PATIENCE)
+    assert three.mood == "wary changed"
+    three.ask("000 000 000")
+    assert three.mood == "wary same"
+    assert three.ask("200 200 200") == "uuu"
+    assert three.mood == "calm changed"
+
+
 def test_one_that_flaps_must_answer_well_for_longer_each_time(three: Rounds) -> None:
     for needed in (1, 2, 4, 8, 16, 16):
         assert three.ask("200 500 200") == "udu"
