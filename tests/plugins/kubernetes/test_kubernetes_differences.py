@@ -1,5 +1,7 @@
 """Differences: which lines a preview shows, and what replaces."""
 
+import pytest
+
 from lab.plugins.values import UNKNOWN
 from tests.plugins.kubernetes.samples import (
     CONFIG_MAP,
@@ -11,6 +13,8 @@ from tests.plugins.kubernetes.samples import (
     workload,
 )
 from tests.plugins.plugin_process import Plugin
+
+pytestmark = pytest.mark.lab
 
 
 def test_an_unchanged_object_has_no_difference(plugin: Plugin) -> None:

@@ -5,10 +5,14 @@ The single calls are tested in the files beside this one; here is what only come
 
 from typing import Any
 
+import pytest
+
 from tests.plugins.engine import Project, is_secret
 from tests.plugins.kubernetes import control_plane
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import MAPS
+
+pytestmark = pytest.mark.lab
 
 SECRET = "s3cret-n0t-to-be-seen"
 PROVIDER = """
@@ -103,7 +107,6 @@ def test_a_renewed_client_certificate_changes_the_provider_only(project: Project
     project.up()
     project.data(kubeconfig=api.renewed_kubeconfig(), name="renewed")
     assert project.changes() == {"cluster": "update"}
-    project.destroy()
 
 
 def test_a_rollout_that_halts_is_taken_up_by_the_next_run(project: Project, api: Api) -> None:
@@ -115,7 +118,6 @@ def test_a_rollout_that_halts_is_taken_up_by_the_next_run(project: Project, api:
     project.data(kubeconfig=api.kubeconfig, image="app:1")
     project.up()
     assert api.get("/apis/apps/v1/namespaces/default/deployments/halting")["status"]["readyReplicas"] == 1
-    project.destroy()
 
 
 def test_a_cluster_that_is_gone_can_be_dropped_from_state(project: Project, api: Api, nowhere: str) -> None:

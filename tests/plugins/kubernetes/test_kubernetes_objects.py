@@ -23,6 +23,8 @@ from tests.plugins.kubernetes.samples import (
 )
 from tests.plugins.plugin_process import Plugin, RefusedError, fields, started
 
+pytestmark = pytest.mark.lab
+
 
 def test_a_namespaced_object_gets_the_default_namespace(plugin: Plugin) -> None:
     checked = plugin.check(CONFIG_MAP, "m", config_map("m"))

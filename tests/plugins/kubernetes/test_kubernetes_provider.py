@@ -11,6 +11,8 @@ from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import CONFIG_MAP, DAEMON_SET, config_map, workload
 from tests.plugins.plugin_process import Plugin, RefusedError, started
 
+pytestmark = pytest.mark.lab
+
 
 @lab_only
 def test_a_provider_input_that_nobody_knows_is_refused_by_the_lab(unconfigured: Plugin, config: dict[str, str]) -> None:

@@ -18,6 +18,8 @@ from tests.plugins.kubernetes.samples import (
 )
 from tests.plugins.plugin_process import InitFailedError, Plugin, RefusedError, started
 
+pytestmark = pytest.mark.lab
+
 
 def test_a_patch_owns_its_fields_only_and_gives_them_up(plugin: Plugin, api: Api) -> None:
     node = "/api/v1/nodes/node-1"
