@@ -23,4 +23,4 @@ def conflist() -> File:
         {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}},
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ]
-    return File(CONFLIST, json.dumps({"name": "cbr0", "cniVersion": "1.0.0", "plugins": plugins}, indent=2) + "\n")
+    return File(CONFLIST, json.dumps({"name": "cbr0", "cniVersion": "0.3.1", "plugins": plugins}, indent=2) + "\n")

@@ -115,8 +115,6 @@ def kube_apiserver(stack: Stack, host: Host) -> File:
         "tls-private-key-file": f"{PKI}/apiserver.key",
     }
     flags |= cluster.api_server.extra_args
-    if "authorization-config" in cluster.api_server.extra_args:
-        del flags["authorization-mode"]
     mounts = {"ca-certs": "/etc/ssl/certs", "k8s-certs": PKI}
     probes = {
         "livenessProbe": _probe(host.address, API_PORT, "/livez", "HTTPS", 10, 8, 10),

@@ -6,7 +6,7 @@
 set -eu
 NAMES=${NAMES:-/etc/kubernetes/evenkeel/kubelet-serving.names}
 export KUBECONFIG="${KUBECONFIG:-/etc/kubernetes/evenkeel/csr-approver.conf}"
-TEMPLATE='{{.metadata.name}} {{.spec.username}} {{range .spec.usages}}{{.}},{{end}} {{.spec.request}} {{range .status.conditions}}{{.type}}{{end}}{{"\n"}}'
+TEMPLATE='{{.metadata.name}}|{{.spec.username}}|{{range .spec.usages}}{{.}},{{end}}|{{.spec.request}}|{{range .status.conditions}}{{.type}}{{end}}{{"\n"}}'
 
 say() {
     printf '%s\n' "$*"
@@ -51,10 +51,10 @@ decide() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Usages hold spaces; the fields around them don't.
 while :; do
     kubectl get csr --field-selector=spec.signerName=kubernetes.io/kubelet-serving --watch -o "go-template=$TEMPLATE" 2>/dev/null |
-        sed -n 's/^\([^ ]*\) \([^ ]*\) \(.*,\) \([^ ]*\) $/\1|\2|\3|\4/p' |
-        while IFS='|' read -r name username usages request; do decide "$name" "$username" "$usages" "$request" || :; done || :
+        while IFS='|' read -r name username usages request decided; do
+            [ -n "$decided" ] || decide "$name" "$username" "$usages" "$request" || :
+        done || :
     sleep 2
 done

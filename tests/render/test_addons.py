@@ -176,7 +176,7 @@ def test_a_node_is_given_the_list_of_plugins_that_flannel_is_called_by(make: Mak
     plugins = json.loads(file.content)
     assert file.path == "/etc/cni/net.d/10-flannel.conflist"
     assert [plugin["type"] for plugin in plugins["plugins"]] == ["flannel", "portmap"]
-    assert plugins["cniVersion"] == "1.0.0"
+    assert plugins["cniVersion"] == "0.3.1"
 
 
 MASTER, WORKER = "node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/worker"
