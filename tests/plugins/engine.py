@@ -124,6 +124,11 @@ class Project:
         found = state["checkpoint"]["latest"].get("resources", [])
         return {item["urn"].split("::")[-1]: item for item in found}
 
+    def processes(self) -> list[int]:
+        """The engines, plugins and programs that run for this project: all have its state's address around them."""
+        own = f"PULUMI_BACKEND_URL={self.environment['PULUMI_BACKEND_URL']}\0".encode()
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if own in _environment(path)]
+
     def state_text(self) -> str:
         """All that the state's files hold."""
         return "".join(path.read_text() for path in self.folder.rglob("state/**/*.json*"))
@@ -143,6 +148,13 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"
 def is_secret(value: Any) -> bool:
     """Whether a value of the exported state is an encrypted secret."""
     return isinstance(value, dict) and SECRET_MARK in value
+
+
+def _environment(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_until(condition: Any, what: str, seconds: float = 15) -> None:

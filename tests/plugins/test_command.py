@@ -233,7 +233,8 @@ def test_an_engine_that_is_killed_is_followed_by_one_that_converges(project: Pro
     process = project.start("up", "--yes", "--skip-preview")
     wait_until((sshd.folder / "started").exists, "the command runs")
     kill_engine(process)
-    wait_until(lambda: sshd.open == 0, "the plugin has noticed and is gone")
+    wait_until(lambda: not project.processes(), "plugins and program have noticed and are gone")
+    assert sshd.open == 0
     (sshd.folder / "go").touch()
     assert "locked" in project.failing_up()
     assert project.run("cancel", "--yes").status == 0

@@ -27,6 +27,8 @@ def test_configuration_arrives_and_its_secrets_stay_secret(project: Project) -> 
         pulumi.export("plain", config.get("plain"))
         pulumi.export("hidden", config.require_secret("hidden"))
         pulumi.export("object", config.require_object("object"))
+        names = ("plain", "hidden")
+        pulumi.export("secret", [name for name in names if pulumi.runtime.is_config_secret(f"contract:{name}")])
         pulumi.export("names", [pulumi.get_project(), pulumi.get_stack(), pulumi.get_organization()])
         """
     )
@@ -35,6 +37,7 @@ def test_configuration_arrives_and_its_secrets_stay_secret(project: Project) -> 
     assert "unseen-text" not in text + project.state_text()
     outputs = project.outputs()
     assert (outputs["plain"], outputs["hidden"], outputs["object"]) == ("seen", "unseen-text", {"list": [7]})
+    assert outputs["secret"] == ["hidden"]
     assert outputs["names"] == ["contract", "contract", "organization"]
 
 
