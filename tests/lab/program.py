@@ -1,0 +1,182 @@
+"""Drives the real engine on stacks of the lab: ``dev``, and small ones of spare hosts that a test has for itself.
+
+A test changes settings in a copy of the stack's file, never in the clone's own. Does not own hosts (``lab.hosts``).
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import engine, hosts, stack, toolchain
+from lab.paths import CLONE, LAB
+from settings.merge import merged
+
+FOLDER = LAB / "tests"
+SECONDS = 420
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ended run of the engine: its exit code, all that it printed, and how long it took."""
+
+    code: int
+    text: str
+    seconds: float
+
+    def ok(self) -> "Run":
+        """Itself, if the engine was content."""
+        assert self.code == 0, self.text[-8000:]
+        return self
+
+
+@dataclass(frozen=True)
+class Program:
+    """The project's own program on one stack. ``values`` is laid over the settings of stack ``dev``."""
+
+    stack: str = stack.STACK
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def up(self, changes: Mapping[str, Any] | None = None, arguments: Sequence[str] = ()) -> Run:
+        """``pulumi up``; ``changes`` are settings by section, such as ``{"cluster": {"etcd": ...}}``."""
+        return self._run(["up", "--yes", "--skip-preview", *arguments], changes)
+
+    def preview(self, changes: Mapping[str, Any] | None = None, arguments: Sequence[str] = ()) -> Run:
+        """``pulumi preview`` as a person reads it."""
+        return self._run(["preview", *arguments], changes)
+
+    def steps(self, changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """What a preview would do to each resource, as the engine's JSON; unchanged ones are left out."""
+        text = self.preview(changes, ["--json"]).ok().text
+        found: list[dict[str, Any]] = json.loads(text[text.index("{\n") :])["steps"]
+        return [step for step in found if step["op"] not in ("same", "read")]
+
+    def start(self, changes: Mapping[str, Any] | None = None, log: Path | None = None) -> "subprocess.Popen[bytes]":
+        """An ``up`` in a process group of its own, for a test to kill."""
+        output = (log or FOLDER / f"{self.stack}.log").open("wb")
+        return subprocess.Popen(
+            self._command(["up", "--yes", "--skip-preview"], changes),
+            cwd=CLONE,
+            env=engine.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in clear."""
+        shown = stack.pulumi("stack", "output", "--json", "--show-secrets", "--stack", self.stack)
+        return dict(json.loads(shown.stdout))
+
+    def state(self) -> str:
+        """The stack's state as it lies in the backend."""
+        return stack.pulumi("stack", "export", "--stack", self.stack).stdout
+
+    def create(self) -> None:
+        """The stack itself, empty, if there is none."""
+        stack.pulumi("stack", "select", self.stack, "--create", *self._file({}))
+
+    def forget(self) -> None:
+        """Drops the stack and its state; hosts are not asked."""
+        stack.pulumi("stack", "rm", self.stack, "--yes", "--force", "--preserve-config", check=False)
+
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig in a file."""
+        path = FOLDER / f"{self.stack}.kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(self.outputs()["kubeconfig"])
+        return path
+
+    def settings(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The configuration by section."""
+        whole = yaml.safe_load(stack.SETTINGS.read_text())["config"]
+        sections = {name.removeprefix("evenkeel:"): value for name, value in whole.items()}
+        for over in (self.values, changes or {}):
+            # A stack of other hosts has none of dev's.
+            sections = merged({**sections, **({"hosts": {}} if over is self.values and "hosts" in over else {})}, over)
+        return sections
+
+    def _file(self, changes: Mapping[str, Any] | None) -> list[str]:
+        FOLDER.mkdir(mode=0o700, exist_ok=True)
+        salt = yaml.safe_load(stack.SETTINGS.read_text())["encryptionsalt"]
+        config = {f"evenkeel:{name}": value for name, value in self.settings(changes).items()}
+        path = FOLDER / f"Pulumi.{self.stack}.{os.getpid()}.{time.monotonic_ns()}.yaml"
+        path.write_text(yaml.safe_dump({"encryptionsalt": salt, "config": config}))
+        return ["--config-file", str(path)]
+
+    def _command(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> list[str]:
+        return [str(engine.program()), *words, "--stack", self.stack, *self._file(changes)]
+
+    def _run(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> Run:
+        stack.release_abandoned_locks()
+        started = time.monotonic()
+        done = subprocess.run(
+            self._command(words, changes),
+            cwd=CLONE,
+            env=engine.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, time.monotonic() - started)
+
+
+DEV = Program()
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """kill -9 of the engine and of everything that it started, plugins included."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def kubectl(*arguments: str, kubeconfig: Path | None = None, check: bool = True) -> str:
+    """What kubectl prints; through the load balancer unless the kubeconfig says otherwise."""
+    command = [str(toolchain.binary("kubernetes", "kubectl")), *arguments]
+    if kubeconfig:
+        command += ["--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(command, env=engine.environment(), capture_output=True, text=True, check=False, timeout=120)
+    assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def spares(names: Sequence[str], roles: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The section ``hosts`` for spare hosts: ``roles`` by name."""
+    return {name: {"address": hosts.ADDRESSES[name], "roles": list(roles[name])} for name in names}
+
+
+@dataclass
+class Load:
+    """A running load of reads and writes (lab/toolchain/load), and in the end what it saw."""
+
+    process: "subprocess.Popen[str]"
+
+    @classmethod
+    def start(cls, *arguments: str, kubeconfig: Path | None = None) -> "Load":
+        """Starts it through the load balancer and returns once it runs."""
+        command = [str(toolchain.binary("load", "load")), *arguments]
+        command += ["-kubeconfig", str(kubeconfig)] if kubeconfig else []
+        process = subprocess.Popen(
+            command, env=engine.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line == "load: running\n", line
+        return cls(process)
+
+    def stop(self) -> dict[str, dict[str, Any]]:
+        """Ends it; reports by kind of client, ``fresh`` and ``kept``."""
+        self.process.send_signal(signal.SIGTERM)
+        output, _ = self.process.communicate(timeout=60)
+        return dict(json.loads(output))
