@@ -13,11 +13,11 @@
 #   STATUS  address:port of the status page
 set -eu
 
-INTERVAL=0.5   # seconds from one round to the next
-PATIENCE=3     # rounds in which no upstream of a service answers, until all of them take connections again
-HASTY=60       # rounds: one that leaves again so soon after its return must answer well for longer the next time
-MOST=16        # rounds: the longest that it must
-RETRY=10       # rounds between two attempts while nginx refuses
+INTERVAL=0.5    # seconds from one round to the next
+PATIENCE=3      # rounds in which no upstream of a service is ready, until all of them take connections again
+HASTY=60        # rounds: one that leaves again so soon after its return must answer well for longer the next time
+MOST=16         # rounds: the longest that it must
+RETRY=10        # rounds between two attempts while nginx refuses
 RELOAD_TRIES=30 # tenths of a second in which nginx must have taken new lists
 
 say() {
@@ -67,7 +67,7 @@ write_lists() {
     mkdir -p "$2"
     awk -v folder="$2" -v alive="$run/alive" -v revision="$revision" -v patience="$PATIENCE" '
         function page(path, text) {
-            printf "location = %s {\n    if (!-f %s) { return 503 \"the check does not run\\n\"; }\n", path, alive > status
+            printf "location = %s {\n    if (!-f %s) { return 503 \"the check does not run, or nginx does not heed it\\n\"; }\n", path, alive > status
             printf "    return 200 \"%s\";\n}\n", text > status
         }
         FILENAME == ARGV[1] { verdict[FNR] = $1; unanswered[FNR] = $5; next }
@@ -113,12 +113,13 @@ differs() {
     return 1
 }
 
-# Says so when what is wrong is not what was wrong before.
+# Says so when what is wrong is not what was wrong before; nginx's words differ each time by their time and process.
 complain() {
     rm -f "$run/alive"
     rest=$RETRY
-    [ "$*" = "$complaint" ] || say "$*"
-    complaint=$*
+    wrong=$(printf '%s\n' "$*" | sed 's|[0-9/]* [0-9:]* \[emerg\] [0-9#]*: ||')
+    [ "$wrong" = "$complaint" ] || say "$wrong"
+    complaint=$wrong
 }
 
 # Brings nginx in step with the memory: the lists are tried beside the live ones first, and STATE/unloaded stands until
