@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -196,11 +197,14 @@ def blank(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def project(engine: dict[str, str], blank: Path, tmp_path: Path) -> Project:
-    """A fresh project with a stack and a state folder of its own."""
+def project(engine: dict[str, str], blank: Path, tmp_path: Path) -> Iterator[Project]:
+    """A fresh project with a stack and a state folder of its own; what a failed test leaves running is ended."""
     folder = tmp_path / "project"
     shutil.copytree(blank, folder)
-    return Project(folder, engine | _own(folder))
+    made = Project(folder, engine | _own(folder))
+    yield made
+    for process in made.processes():
+        os.kill(process, signal.SIGKILL)
 
 
 def _own(folder: Path) -> dict[str, str]:
