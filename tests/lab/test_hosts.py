@@ -85,6 +85,13 @@ def test_empty_groups_that_a_killed_host_left_are_gone_before_its_kubelet_starts
     assert hosts.run(spare, f"ls -d {stale} {live}").stdout == f"{live}\n"
 
 
+def test_a_host_that_is_taken_away_leaves_no_group_on_the_machine(spare: str) -> None:
+    hosts.run(spare, "/usr/local/lib/lab/kubelet-cgroup", check=True)
+    hosts.run(spare, f"mkdir -p /sys/fs/cgroup/pids/lab/{spare}/kubepods/pod1", check=True)
+    hosts.empty(spare)
+    assert list(Path("/sys/fs/cgroup").glob(f"*/lab/{spare}")) == []
+
+
 def test_another_clone_is_told_whose_lab_it_is(tmp_path: Path) -> None:
     for name in ("lab", "releases"):
         shutil.copytree(CLONE / name, tmp_path / name)
