@@ -99,9 +99,10 @@ class Program:
         """The configuration by section."""
         whole = yaml.safe_load(stack.SETTINGS.read_text())["config"]
         sections = {name.removeprefix("evenkeel:"): value for name, value in whole.items()}
+        if "hosts" in self.values:
+            sections["hosts"] = {}  # a stack of other hosts has none of dev's
         for over in (self.values, changes or {}):
-            # A stack of other hosts has none of dev's.
-            sections = merged({**sections, **({"hosts": {}} if over is self.values and "hosts" in over else {})}, over)
+            sections = merged(sections, dict(over))
         return sections
 
     def _file(self, changes: Mapping[str, Any] | None) -> list[str]:
