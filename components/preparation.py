@@ -27,7 +27,9 @@ class Preparation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PreparationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Preparation", name, None, opts)
-        scripts = {path.name: path.read_text() for path in sorted(SCRIPTS.iterdir())}
+        # A load balancer's check comes with its own part: it changes in the host's turn.
+        paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith("upstream-")]
+        scripts = {path.name: path.read_text() for path in paths}
         checks = {
             host: remote.run("preflight", preparation.preflight_body(args.stack, remote.settings, scripts), self)
             for host, remote in args.hosts.items()

@@ -32,10 +32,17 @@ ready() {
     answers "https://$ADDRESS:6443/readyz" "$KUBERNETES_CA"
 }
 
+# upstreams PAGE: what a load balancer says of the apiservers. Fails when nobody answers there, so that one that is away
+# holds nothing up; prints nothing when it answers but doesn't know (its check has a turn of its own just then).
+upstreams() {
+    upstreams_said=$(curl -s --max-time 2 -w '%{http_code}\n' "http://$1/upstreams/apiserver") || return 1
+    [ "${upstreams_said##*[!0-9]}" != 200 ] || printf '%s\n' "$upstreams_said"
+}
+
 # Every load balancer that answers sends new connections here.
 admitted() {
     for admitted_page in $LOAD_BALANCERS; do
-        admitted_list=$(curl -fs --max-time 2 "http://$admitted_page/upstreams/apiserver") || continue
+        admitted_list=$(upstreams "$admitted_page") || continue
         printf '%s\n' "$admitted_list" | grep -qx "$NODE up" || return 1
     done
 }
@@ -43,10 +50,14 @@ admitted() {
 # Somebody else must be serving before this apiserver stops.
 others_serve() {
     [ "$MASTERS" -gt 1 ] || return 0
+    await 20 others_are_up ||
+        fail activate "no other apiserver is ready, as a load balancer sees it ($LOAD_BALANCERS)" "mend another master first; stopping this one would stop the API"
+}
+
+others_are_up() {
     for others_page in $LOAD_BALANCERS; do
-        others_list=$(curl -fs --max-time 2 "http://$others_page/upstreams/apiserver") || continue
-        printf '%s\n' "$others_list" | grep -v "^$NODE " | grep -q ' up$' ||
-            fail activate "no other apiserver is ready, as $others_page sees it" "mend another master first; stopping this one would stop the API"
+        others_list=$(upstreams "$others_page") || continue
+        printf '%s\n' "$others_list" | grep -v "^$NODE " | grep -q ' up$' || return 1
     done
 }
 

@@ -16,7 +16,7 @@ here=/usr/local/lib/evenkeel
 lock
 if [ "$1" = first ]; then
     # Nothing runs here yet, so nothing can be interrupted: no need to wait for this host's turn.
-    [ -f "$EVENKEEL_STATE/applied/kubelet" ] || kubelet_start
+    [ -f /etc/kubernetes/kubelet.conf ] || kubelet_start
     exit 0
 fi
 runtime_activate

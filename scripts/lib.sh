@@ -86,11 +86,13 @@ revision_of() {
     done | sha256sum | cut -c 1-16
 }
 
-# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with.
+# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with. What UNIT was
+# found well with is forgotten then: whoever goes back to it after a turn that failed needs a turn again.
 pending() {
     pending_unit=$1
     shift
-    [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" != "$(revision_of "$@")" ]
+    [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" != "$(revision_of "$@")" ] || return 1
+    rm -f "$EVENKEEL_STATE/applied/$pending_unit"
 }
 
 # applied UNIT PART...: records that UNIT runs, and is well, with what is staged.
