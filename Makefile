@@ -2,10 +2,13 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: venv up down status check test bench
+.PHONY: venv packages up down status check test bench
 
 venv:
 	@$(PYTHON) -m lab.venv
+
+packages: venv
+	@$(PY) -m lab packages
 
 up: venv
 	@$(PY) -m lab up
@@ -17,7 +20,7 @@ status: venv
 	@$(PY) -m lab status
 
 # Lint, types and unit tests: no host needed.
-check: venv
+check: packages
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .

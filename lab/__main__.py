@@ -70,6 +70,12 @@ def status() -> None:
         _summary()
 
 
+@app.command("packages")
+def install_packages() -> None:
+    """Only the distribution's packages that checks and lab need."""
+    packages.install(say)
+
+
 @app.command("toolchain")
 def build_toolchain() -> None:
     """Only builds the programs that are not in the cache."""

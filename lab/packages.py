@@ -6,7 +6,8 @@ Owns: the table of programs and the packages that bring them. Does not own: what
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import LabError
@@ -26,8 +27,14 @@ PACKAGES = {
     "libc6-dev": ("/usr/include/stdio.h",),
     "pkg-config": ("pkg-config",),
     "libseccomp-dev": ("/usr/include/seccomp.h",),
+    # What the tests of scripts/ run for real.
     "shellcheck": ("shellcheck",),
+    "nginx-light": ("nginx",),
+    "libnginx-mod-stream": ("/usr/lib/nginx/modules/ngx_stream_module.so",),
+    "openssl": ("openssl",),
+    "curl": ("curl",),
 }
+POLICY = Path("/usr/sbin/policy-rc.d")  # what Debian's packages ask before they start a service
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -40,18 +47,37 @@ def ensure(say: Callable[[str], None]) -> None:
     """Checks root and Go, and installs the packages that are missing."""
     if os.geteuid() != 0:
         raise LabError("the lab starts hosts and mounts file systems: run it as root (sudo -E make up)")
+    install(say)
+
+
+def install(say: Callable[[str], None]) -> None:
+    """Checks Go, and installs the packages that are missing: that alone needs root."""
     if shutil.which("go") is None:
         raise LabError("no `go` on PATH: install Go 1.26 or newer; the lab builds its programs from Go modules")
     wanted = missing()
     if not wanted:
         return
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise LabError(f"not found on this machine: {', '.join(wanted)} (names of Debian packages); install them first")
     say(f"installing {', '.join(wanted)}")
     env = {"DEBIAN_FRONTEND": "noninteractive", "PATH": f"{os.environ['PATH']}:{SYSTEM_PATH}"}
-    # A package that starts its service at once would race with the daemon that the lab starts by hand.
     run(["apt-get", "update", "-qq"], env=env)
-    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted], env=env)
+    with _no_services():
+        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted], env=env)
+
+
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """No package starts its service: nginx would take this machine's port 80, dockerd the lab's place."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def _there(sign: str) -> bool:
