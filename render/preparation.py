@@ -159,6 +159,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "KUBERNETES": version,
         "FAIL_SWAP_ON": _flag(configuration.get("failSwapOn", True)),
         "FAIL_CGROUP_V1": _flag(configuration.get("failCgroupV1", _minor(version) >= FIRST_WITHOUT_CGROUP_V1)),
+        "RESOLV_CONF": configuration.get("resolvConf", "/etc/resolv.conf"),
         "NAMES": " ".join(_names(stack, host)),
         "OWN_NAMES": " ".join([host.name, *_balancer_names(stack)]),
         "VIP_INTERFACE": _vip_interface(stack, host),

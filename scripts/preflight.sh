@@ -10,6 +10,7 @@
 #   MACHINES                    what the release is locked for, in the words of uname -m
 #   KUBERNETES FAIL_SWAP_ON     the kubelet's version, and what it refuses to start with
 #   FAIL_CGROUP_V1
+#   RESOLV_CONF                 the file of name servers that the kubelet gives to the cluster's DNS
 #   RUNS_PODS                   yes on masters and workers
 #   NAMES OWN_NAMES             what must resolve, and what should
 #   VIP_INTERFACE               the interface that carries the load balancer's address, if it moves between hosts
@@ -130,6 +131,16 @@ check_names() {
 # Without a name server that answers, a name takes its time to fail; one that takes this long is of no use either.
 resolves() {
     timeout 3 getent ahostsv4 "$1" >/dev/null
+}
+
+# CoreDNS asks the name servers that the kubelet gives it: on a loopback address it would be asking itself.
+check_resolver() {
+    resolver_servers=$(awk '$1 == "nameserver" { print $2 }' "$EVENKEEL_ROOT$RESOLV_CONF" 2>/dev/null | paste -sd ' ' -)
+    resolver_remedy="set evenkeel:cluster.kubelet.config.resolvConf to a file that names real servers (with systemd-resolved: /run/systemd/resolve/resolv.conf)"
+    case " $resolver_servers" in
+    *" 127."* | *" ::1"*) problem "$RESOLV_CONF names a loopback address ($resolver_servers), which the cluster's DNS would take for itself" "$resolver_remedy" ;;
+    " ") problem "$RESOLV_CONF names no name server, so the cluster's DNS would not start" "$resolver_remedy" ;;
+    esac
 }
 
 check_address() {
@@ -309,6 +320,7 @@ check_host() {
         check_swap
         check_cgroups
         check_modules
+        check_resolver
     fi
     if has curl; then
         check_clock

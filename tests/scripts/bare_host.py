@@ -42,6 +42,7 @@ STUBS = {
 FILES = {
     "proc/1/comm": "systemd\n",
     "proc/meminfo": "MemTotal:        4000000 kB\n",
+    "etc/resolv.conf": "nameserver 192.0.2.53\n",
     "proc/swaps": "Filename Type Size Used Priority\n",
     "proc/cgroups": "#subsys_name hierarchy num_cgroups enabled\ncpu 1 1 1\nmemory 2 1 1\npids 3 1 1\n",
     "proc/filesystems": "nodev\tproc\nnodev\toverlay\n",

@@ -197,6 +197,13 @@ REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
     ),
     "clock behind": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 3.0), "s behind that of", "timedatectl"),
     "clock ahead": ("lb1", lambda bench: setattr(bench.mirror, "ahead", -2.6), "s ahead of that of", "timedatectl"),
+    "resolver on a loopback": (
+        "shaolin",
+        _file("etc/resolv.conf", "nameserver 127.0.0.53\n"),
+        "/etc/resolv.conf names a loopback address (127.0.0.53)",
+        "kubelet.config.resolvConf",
+    ),
+    "no name server": ("shaolin", _file("etc/resolv.conf", "search x\n"), "names no name server", "resolvConf"),
     "image": ("shaolin", _no_image, "the mirror does not have image registry.k8s.io/etcd@sha256:", "release.mirror"),
 }
 
