@@ -33,7 +33,8 @@ import (
 
 const namespace = "default"
 
-// report is what one kind of client saw. Seconds are wall-clock; gap is the longest time without a success.
+// report is what one kind of client saw. Seconds are wall-clock; gap is the longest time in which one client, whoever
+// else had success meanwhile, had none.
 type report struct {
 	Kind     string    `json:"kind"`
 	Requests int       `json:"requests"`
@@ -43,7 +44,6 @@ type report struct {
 	Errors   []string  `json:"errors"`
 	Millis   []float64 `json:"milliseconds"`
 	mutex    sync.Mutex
-	last     time.Time
 }
 
 func (r *report) add(started time.Time, what string, err error) {
@@ -59,10 +59,13 @@ func (r *report) add(started time.Time, what string, err error) {
 		return
 	}
 	r.Millis = append(r.Millis, float64(now.Sub(started).Microseconds())/1000)
-	if gap := now.Sub(r.last).Seconds(); gap > r.Gap {
-		r.Gap = gap
-	}
-	r.last = now
+}
+
+// silence is told how long a client had no success.
+func (r *report) silence(gap time.Duration) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.Gap = max(r.Gap, gap.Seconds())
 }
 
 // client reads and writes its own ConfigMap.
@@ -133,7 +136,8 @@ func (f fresh) write(ctx context.Context, count string) error {
 
 // drive alternates writes and reads until ctx ends, each request bounded by timeout.
 func drive(ctx context.Context, c client, r *report, every, timeout time.Duration) {
-	acknowledged := 0
+	acknowledged, success := 0, time.Now()
+	defer func() { r.silence(time.Since(success)) }()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for count := 1; ; count++ {
@@ -144,14 +148,16 @@ func drive(ctx context.Context, c client, r *report, every, timeout time.Duratio
 		}
 		started := time.Now()
 		bounded, cancel := context.WithTimeout(context.Background(), timeout)
+		var err error
 		if count%2 == 1 {
-			err := c.write(bounded, fmt.Sprint(count))
+			err = c.write(bounded, fmt.Sprint(count))
 			r.add(started, "write", err)
 			if err == nil {
 				acknowledged = count
 			}
 		} else {
-			seen, err := c.read(bounded)
+			var seen string
+			seen, err = c.read(bounded)
 			r.add(started, "read", err)
 			var value int
 			fmt.Sscan(seen, &value)
@@ -162,6 +168,10 @@ func drive(ctx context.Context, c client, r *report, every, timeout time.Duratio
 			}
 		}
 		cancel()
+		if err == nil {
+			r.silence(time.Since(success))
+			success = time.Now()
+		}
 	}
 }
 
@@ -218,7 +228,7 @@ func main() {
 	api, err := kubernetes.NewForConfig(config)
 	exitOn(err)
 	for kind, build := range kinds {
-		r := &report{Kind: kind, Errors: []string{}, last: time.Now()}
+		r := &report{Kind: kind, Errors: []string{}}
 		reports[kind] = r
 		for number := range *clients {
 			name := fmt.Sprintf("load-%s-%d", kind, number)
