@@ -81,8 +81,9 @@ class Program:
         return stack.pulumi("stack", "export", "--stack", self.stack).stdout
 
     def create(self) -> None:
-        """The stack itself, empty, if there is none."""
-        stack.pulumi("stack", "select", self.stack, "--create", *self._file({}))
+        """The stack itself, empty. The clone's selected stack stays ``dev``, and no file of settings is left behind."""
+        stack.pulumi("stack", "init", self.stack, "--no-select")
+        (CLONE / f"Pulumi.{self.stack}.yaml").unlink()
 
     def forget(self) -> None:
         """Drops the stack and its state; hosts are not asked."""
