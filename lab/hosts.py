@@ -40,7 +40,8 @@ MIRROR_CACHE = cache_root() / "mirror"
 MIRROR_MOUNT = "/srv/mirror"
 HOSTS = {MIRROR: "10.77.0.2", **CLUSTER}
 SPARES = {f"spare{number}": f"10.77.0.{100 + number}" for number in range(1, 9)}
-ADDRESSES = {**HOSTS, **SPARES}
+BENCH = {f"bench{number}": f"10.77.0.{150 + number}" for number in range(1, 5)}  # for what `make bench` measures
+ADDRESSES = {**HOSTS, **SPARES, **BENCH}
 
 RUN_OPTIONS = [
     "--stop-signal=SIGRTMIN+3",
