@@ -13,6 +13,8 @@ from components.host import SCRIPTS, RemoteHost, Staged
 from render import preparation
 from settings import Stack
 
+SERVICES = ("upstream-", "csr-approver")
+
 
 @dataclass(frozen=True)
 class PreparationArgs:
@@ -27,8 +29,8 @@ class Preparation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PreparationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Preparation", name, None, opts)
-        # A load balancer's check comes with its own part: it changes in the host's turn.
-        paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith("upstream-")]
+        # What runs as a service comes with its own part: it changes, and is restarted, in the host's turn.
+        paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
         scripts = {path.name: path.read_text() for path in paths}
         checks = {
             host: remote.run("preflight", preparation.preflight_body(args.stack, remote.settings, scripts), self)

@@ -3,7 +3,7 @@
 # A request is approved when the node itself asks, for nothing but a server certificate, and every name in it is one
 # that the stack's settings give to that node (NAMES: "node name-or-address ..." a line). Anything else is left alone.
 # Does not own kubelet client certificates: their rotation is approved by Kubernetes' own rules (render.addons.rbac).
-set -eu
+set -euf
 NAMES=${NAMES:-/etc/kubernetes/evenkeel/kubelet-serving.names}
 export KUBECONFIG="${KUBECONFIG:-/etc/kubernetes/evenkeel/csr-approver.conf}"
 TEMPLATE='{{.metadata.name}}|{{.spec.username}}|{{range .spec.usages}}{{.}},{{end}}|{{.spec.request}}|{{range .status.conditions}}{{.type}}{{end}}{{"\n"}}'
