@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_tls as tls
 
-from render.certificates import AUTHORITIES, Authority, Certificate, table
+from render.certificates import AUTHORITIES, SIGNER, Authority, Certificate, table
 from settings import Stack
 
 HOURS_A_YEAR = 24 * 365
@@ -78,7 +78,7 @@ class ClusterPki(pulumi.ComponentResource):
             is_ca_certificate=True,
             set_subject_key_id=True,
             validity_period_hours=AUTHORITY_HOURS,
-            allowed_uses=["cert_signing", "digital_signature", "key_encipherment"],
+            allowed_uses=list(SIGNER),
             opts=opts,
         )
         return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)

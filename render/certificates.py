@@ -16,9 +16,12 @@ AUTHORITIES: dict[Authority, str] = {
     "front-proxy-ca": "front-proxy-ca",
     "etcd-ca": "etcd-ca",
 }
-CLIENT = ("digital_signature", "key_encipherment", "client_auth")
-SERVER = ("digital_signature", "key_encipherment", "server_auth")
-BOTH = ("digital_signature", "key_encipherment", "server_auth", "client_auth")
+# kubeadm adds key_encipherment. An ECDSA key must not claim it (RFC 8813), a client has no use for it (RFC 5280), and
+# an RSA server needs it only for key exchanges without forward secrecy, which Go no longer offers.
+SIGNER = ("cert_signing", "digital_signature")
+CLIENT = ("digital_signature", "client_auth")
+SERVER = ("digital_signature", "server_auth")
+BOTH = ("digital_signature", "server_auth", "client_auth")
 
 
 @dataclass(frozen=True)
