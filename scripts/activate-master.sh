@@ -51,14 +51,26 @@ admitted() {
 others_serve() {
     [ "$MASTERS" -gt 1 ] || return 0
     await 20 others_are_up ||
-        fail activate "no other apiserver is ready, as a load balancer sees it ($LOAD_BALANCERS)" "mend another master first; stopping this one would stop the API"
+        fail activate "no other apiserver is ready, as a load balancer ($LOAD_BALANCERS) or, if none answers, this host sees it" "mend another master first; stopping this one would stop the API"
 }
 
 others_are_up() {
+    others_told=no
     for others_page in $LOAD_BALANCERS; do
         others_list=$(upstreams "$others_page") || continue
+        others_told=yes
         printf '%s\n' "$others_list" | grep -v "^$NODE " | grep -q ' up$' || return 1
     done
+    [ "$others_told" = yes ] || another_answers
+}
+
+another_answers() {
+    for another in $ETCD_MEMBERS; do
+        [ "${another%%=*}" != "$NODE" ] || continue
+        another_url=${another#*=}
+        ! answers "${another_url%:*}:6443/readyz" "$KUBERNETES_CA" || return 0
+    done
+    return 1
 }
 
 # The manifest of a first start says how; the staged one, which says nothing, comes with the next change of etcd.
@@ -78,11 +90,9 @@ etcd_activate() {
         [ -z "$(running kube-apiserver)" ] || {
             others_serve
             say "taking the apiserver out of service while etcd restarts"
-            withdraw_pod kube-apiserver
+            end_pod kube-apiserver
         }
-        old=$(running etcd | paste -sd ' ' -)
         place_pod etcd $ETCD_PARTS
-        [ "$PLACED" = no ] || [ -z "$old" ] || await_new_pod etcd "$old"
     fi
 }
 
@@ -97,12 +107,7 @@ etcd_gate() {
 pod_activate() {
     pod_name=$1 pod_seconds=$2 pod_health=$3
     shift 3
-    pod_old=$(running "$pod_name" | paste -sd ' ' -)
     place_pod "$pod_name" "$@"
-    if [ "$PLACED" = yes ] && [ -n "$pod_old" ]; then
-        say "replacing $pod_name"
-        await_new_pod "$pod_name" "$pod_old"
-    fi
     await_healthy "$pod_name" "$pod_seconds" "$pod_health"
     applied "$pod_name" "$@"
 }
@@ -128,16 +133,19 @@ start_all() {
     kubelet_start
 }
 
+# A kubelet that is well stays as it is until its own apiserver is new: no pod is replaced without a kubelet, and none
+# shall meet an apiserver that is older than itself.
 roll_all() {
     runtime_activate
-    if pending etcd $ETCD_PARTS; then etcd_activate; fi
-    kubelet_start
+    kubelet_healthy || kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
+    if pending etcd $ETCD_PARTS; then etcd_activate; fi
     etcd_gate
     if pending kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
     pod_activate kube-apiserver 240 ready $APISERVER_PARTS
     pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
     pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
+    kubelet_start
     kubelet_gate
     install_part admin.secret >/dev/null
     approver_activate

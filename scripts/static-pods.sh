@@ -2,28 +2,32 @@
 # Static pods of this master: put a manifest in place, wait for the pod that it makes, and say why when it doesn't come.
 # Does not own the order in which pods are replaced: that is activate-master.sh. Needs lib.sh.
 
-# running CONTAINER: the ids of its running containers.
+MANIFESTS=/etc/kubernetes/manifests
+
+# containers CONTAINER: the ids of all containers of that name, running or not.
+containers() {
+    ctr -n k8s.io containers ls -q "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system" | LC_ALL=C sort
+}
+
+# running CONTAINER: the ids of those that run.
 running() {
-    ctr -n k8s.io containers ls -q "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system" |
-        LC_ALL=C sort >"$EVENKEEL_STATE/applied/.named"
+    containers "$1" >"$EVENKEEL_STATE/applied/.named"
     ctr -n k8s.io tasks ls 2>/dev/null | awk '$3 == "RUNNING" { print $1 }' | LC_ALL=C sort |
         LC_ALL=C comm -12 "$EVENKEEL_STATE/applied/.named" -
 }
 
-# place_pod NAME PART...: installs the pod's parts, its manifest carrying their revision, so that the kubelet replaces
-# the pod exactly when something that it reads has changed. Sets PLACED to yes when the manifest changed, else to no.
-# shellcheck disable=SC2034 # PLACED is read by activate-master.sh
+# place_pod NAME PART...: installs the pod's parts, the first of which holds its manifest. The manifest carries their
+# revision, so that the pod is replaced exactly when something that it reads has changed. The old pod ends first: a
+# kubelet that finds another manifest under a running pod looks for that pod's end only every 10 to 15 s.
 place_pod() {
     place_name=$1
     shift
+    place_manifest=$MANIFESTS/$place_name.yaml
     PLACE_REVISION=$(revision_of "$@")
-    PLACED=no
-    for place_part in "$@"; do
-        place_paths=$(install_part "$place_part")
-        case $place_paths in
-        *"/manifests/$place_name.yaml"*) PLACED=yes ;;
-        esac
-    done
+    if ! fill "$place_manifest" <"$EVENKEEL_STATE/staged/$1/files$place_manifest" | cmp -s - "$place_manifest"; then
+        end_pod "$place_name"
+    fi
+    for place_part in "$@"; do install_part "$place_part" >/dev/null; done
 }
 
 # What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.
@@ -35,29 +39,26 @@ fill() {
     esac
 }
 
-# withdraw_pod NAME: takes the manifest away and waits until the pod has ended; the next place_pod brings it back.
-withdraw_pod() {
-    rm -f "/etc/kubernetes/manifests/$1.yaml"
-    await 90 stopped "$1" || fail activate "$1 had not ended 90 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
+# end_pod NAME: takes the manifest away and waits until the kubelet has done with the pod; place_pod brings it back.
+end_pod() {
+    end_uids=$(uids_of "$1")
+    rm -f "$MANIFESTS/$1.yaml"
+    ended || say "ending $1"
+    await 90 ended || fail activate "$1 had not ended 90 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
 }
 
-stopped() {
-    [ -z "$(running "$1")" ]
-}
-
-# await_new_pod NAME OLD_IDS: until a container runs that is none of OLD_IDS.
-await_new_pod() {
-    await 90 runs_anew "$1" "$2" || pod_failed "$1" "no new container was running 90 s after its manifest changed"
-}
-
-runs_anew() {
-    for anew_id in $(running "$1"); do
-        case " $2 " in
-        *"$anew_id"*) ;;
-        *) return 0 ;;
-        esac
+# A pod's cgroup is the last that the kubelet removes of it: from then on the next pod of that name starts at once.
+ended() {
+    for ended_uid in $end_uids; do
+        [ -z "$(find /sys/fs/cgroup/ -type d -name "*pod$ended_uid*" -print -quit)" ] || return 1
     done
-    return 1
+}
+
+# uids_of CONTAINER: of the pods that have or had it.
+uids_of() {
+    for uids_id in $(containers "$1"); do
+        ctr -n k8s.io containers info "$uids_id" | sed -n 's/.*"io.kubernetes.pod.uid": "\(.*\)".*/\1/p'
+    done
 }
 
 # await_healthy NAME SECONDS COMMAND...: until COMMAND succeeds; a pod that keeps ending is given up before the time is over.
@@ -74,14 +75,16 @@ await_healthy() {
     done
 }
 
-# Three starts in vain since the wait began, of the pod whose folder is the newest.
+# Three starts in vain since the wait began, of the pod whose folder is the newest: the third has said something and
+# runs no more, or a fourth has begun.
 keeps_ending() {
     ending_folder=$(log_folder "$healthy_name")
     [ "$ending_folder" = "$healthy_folder" ] || {
         healthy_folder=$ending_folder
         healthy_starts=0
     }
-    [ "$(starts "$ending_folder")" -ge $((healthy_starts + 3)) ]
+    ending_starts=$(($(starts "$ending_folder") - healthy_starts))
+    [ "$ending_starts" -ge 3 ] || { [ "$ending_starts" = 2 ] && [ -s "$ending_folder/$((healthy_starts + 2)).log" ] && [ -z "$(running "$healthy_name")" ]; }
 }
 
 # The kubelet keeps a log folder a pod, and in it a log a container, and in it a numbered file a start.
