@@ -56,6 +56,7 @@ addons = ClusterAddons(
         cluster_identifier=stack.cluster.name,
         hosts=rollout.registered(),
         after=[*rollout.control_plane, *(balancer.active for balancer in balancers)],
+        await_ready=stack.cluster.cni != "none",  # CoreDNS waits for the network that the user brings afterwards
     ),
 )
 etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout])

@@ -57,6 +57,8 @@ RUN_OPTIONS = [
     "--volume=/var",
 ]
 CGROUP = Path("/sys/fs/cgroup")
+# Every systemd, kubelet and containerd of every host counts against this one limit; above it no systemd starts.
+INOTIFY_LIMIT, INOTIFY_WANTED = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
 START_SECONDS = 60
 STOP_SECONDS = 30
 BRIDGE_PORT_DISABLED, BRIDGE_PORT_FORWARDING = "0", "3"
@@ -86,6 +88,7 @@ def ensure(wanted: Iterable[str] = HOSTS) -> list[str]:
 
 def create(name: str) -> None:
     """A new host with a disk and a host key of its own; returns once its sshd answers."""
+    _raise_inotify_limit()
     options = [f"--name={_container(name)}", f"--hostname={name}", f"--label={LABEL}={CLONE}"]
     options += [f"--network={NETWORK}", f"--ip={ADDRESSES[name]}", f"--network-alias={name}"]
     options += [f"--add-host={other}:{address}" for other, address in ADDRESSES.items() if other != name]
@@ -111,6 +114,7 @@ def empty(name: str) -> None:
 
 def start(name: str) -> None:
     """Starts a host that was stopped or killed; returns once its sshd answers."""
+    _raise_inotify_limit()
     execute(["docker", "start", _container(name)])
     _await_ssh(name)
 
@@ -220,6 +224,11 @@ def _machine_options() -> list[str]:
     hierarchies = [path for path, kind in mounts if kind.startswith("cgroup") and Path(path).parent == CGROUP]
     shared = [f"--volume={path}:{path}:rw" for path in hierarchies]
     return [*modules, "--cgroupns=host", f"--tmpfs={CGROUP}:mode=755,size=4m", *shared]
+
+
+def _raise_inotify_limit() -> None:
+    if int(INOTIFY_LIMIT.read_text()) < INOTIFY_WANTED:
+        INOTIFY_LIMIT.write_text(f"{INOTIFY_WANTED}\n")
 
 
 def _await_ssh(name: str) -> None:
