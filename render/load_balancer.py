@@ -247,6 +247,7 @@ STREAM_TEXT = """\
         proxy_pass {name};
         proxy_connect_timeout {connect_timeout};
         proxy_timeout {proxy_timeout};
+        proxy_socket_keepalive on;
     }}
 """
 

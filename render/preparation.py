@@ -104,6 +104,14 @@ VIP_COMMANDS = (("keepalived", "keepalived", "keepalived"),)
 
 MODULES = ("overlay", "br_netfilter")
 BASE_SYSCTLS = {"net.ipv4.tcp_retries2": "5"}  # a connection into a black hole fails after 14 s, not after 15 minutes
+# A master that falls silent is found out by the kernel of the load balancer, which ends the connections to it: after
+# 6 s where something is on its way there, and after 8 s where an answer is awaited (4 s idle, then 4 probes).
+BALANCER_SYSCTLS = {
+    "net.ipv4.tcp_retries2": "4",
+    "net.ipv4.tcp_keepalive_time": "4",
+    "net.ipv4.tcp_keepalive_intvl": "1",
+    "net.ipv4.tcp_keepalive_probes": "4",
+}
 NODE_SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": "1",
     "net.bridge.bridge-nf-call-ip6tables": "1",
@@ -275,6 +283,7 @@ def assignments(variables: Mapping[str, str]) -> str:
 
 def _system_files(host: Host) -> list[File]:
     settings = BASE_SYSCTLS | (NODE_SYSCTLS if runs_pods(host) else {})
+    settings |= BALANCER_SYSCTLS if "lb" in host.roles else {}
     sysctls = "".join(f"{key} = {value}\n" for key, value in settings.items())
     modules = [File("/etc/modules-load.d/evenkeel.conf", "".join(f"{module}\n" for module in MODULES))]
     return [File("/etc/sysctl.d/90-evenkeel.conf", sysctls), *(modules if runs_pods(host) else [])]

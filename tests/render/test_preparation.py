@@ -162,13 +162,22 @@ def test_a_load_balancer_gets_kernel_settings_but_no_runtime(stack: settings.Sta
     balancer = preparation.parts(stack, stack.hosts["lb1"], SCRIPTS)
     assert set(balancer) == {"scripts", "system"}
     (sysctls,) = balancer["system"]
-    assert sysctls.content == "net.ipv4.tcp_retries2 = 5\n"
+    assert dict(line.split(" = ") for line in sysctls.content.splitlines()) == preparation.BALANCER_SYSCTLS
     node = preparation.parts(stack, stack.hosts["huashan"], SCRIPTS)
     assert set(node) == {"scripts", "system", "registries", "runtime"}
     assert {file.path for file in node["system"]} == {
         "/etc/sysctl.d/90-evenkeel.conf",
         "/etc/modules-load.d/evenkeel.conf",
     }
+
+
+def test_a_load_balancer_gives_up_a_silent_master_within_eight_seconds(stack: settings.Stack) -> None:
+    """A master was cut off with a request on it that it had acknowledged: the client waited for its own end of time."""
+    sysctl = {key.rpartition(".")[2]: int(value) for key, value in preparation.BALANCER_SYSCTLS.items()}
+    shortest_timeout = 0.2
+    assert shortest_timeout * (2 ** (sysctl["tcp_retries2"] + 1) - 1) <= 8
+    probing = sysctl["tcp_keepalive_intvl"] * sysctl["tcp_keepalive_probes"]
+    assert sysctl["tcp_keepalive_time"] + probing <= 8
 
 
 def test_the_files_come_before_the_preparation_and_behind_the_lock(stack: settings.Stack) -> None:

@@ -79,7 +79,7 @@ class PreparedHost(BareHost):
         self.stub("journalctl", "echo 'level=error what containerd said'")
         self.stub("systemctl", SYSTEMCTL)
         self.stub("ctr", CTR)
-        for key in SYSCTLS:
+        for key in SYSCTLS | preparation.BALANCER_SYSCTLS:
             self.file(f"proc/sys/{key.replace('.', '/')}", "0\n")
 
     @property

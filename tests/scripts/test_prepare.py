@@ -185,7 +185,7 @@ def test_a_load_balancer_gets_scripts_and_kernel_settings_alone(host: PreparedHo
     assert host.prepare(first, "lb1").returncode == 0
     assert host.programs() == {}
     assert host.systemctl_calls == []
-    assert (host.root / "proc/sys/net/ipv4/tcp_retries2").read_text() == "5\n"
+    assert (host.root / "proc/sys/net/ipv4/tcp_retries2").read_text() == "4\n"
     assert (host.root / "proc/sys/kernel/panic").read_text() == "0\n"
     assert (host.root / "usr/local/lib/evenkeel/lib.sh").stat().st_mode & 0o777 == 0o755
 
