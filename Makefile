@@ -25,10 +25,13 @@ check: packages
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	shellcheck $$(git ls-files '*.sh' .ci/run lab/node/rootfs/usr/local/lib/lab)
-	$(PY) -m pytest -m "not lab"
+	$(PY) -m pytest -n 2 -m "not lab and not built"
 
-# Everything CI runs.
-test: check up
+# Everything CI runs: what needs no host, what needs only built programs, what needs the lab.
+test: check
+	$(PY) -m lab toolchain
+	$(PY) -m pytest -n 2 -m built
+	$(PY) -m lab up
 	$(PY) -m pytest -m lab
 
 bench: up

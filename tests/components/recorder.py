@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pulumi
 from pulumi.runtime import Mocks, rpc, set_mocks
 from pulumi.runtime import test as awaiting_all
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs

@@ -17,7 +17,7 @@ from tests.plugins.kubernetes import control_plane
 from tests.plugins.kubernetes.control_plane import Api
 from tests.settings import samples
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 engine, blank, project = engines.engine, engines.blank, engines.project
 

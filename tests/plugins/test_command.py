@@ -15,6 +15,8 @@ from tests.plugins.sshd import Sshd
 
 __all__ = ["blank", "engine", "project"]
 
+pytestmark = pytest.mark.built
+
 COMMAND = """
 from pulumi_command import remote
 connection = remote.ConnectionArgs(**data["connection"])

@@ -1,8 +1,12 @@
 """What a program may expect of the language host: configuration, errors that reach the user, and policy packs."""
 
+import pytest
+
 from tests.plugins.engine import Project, blank, engine, project
 
 __all__ = ["blank", "engine", "project"]
+
+pytestmark = pytest.mark.built
 
 POLICY = """
 from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy

@@ -3,9 +3,13 @@
 import base64
 import string
 
+import pytest
+
 from tests.plugins.engine import Project, blank, engine, is_secret, project
 
 __all__ = ["blank", "engine", "project"]
+
+pytestmark = pytest.mark.built
 
 PROGRAM = """
 import pulumi_random as random

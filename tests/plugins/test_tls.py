@@ -16,6 +16,8 @@ from tests.plugins.engine import Json, Project, blank, engine, is_secret, lab_on
 
 __all__ = ["blank", "engine", "project"]
 
+pytestmark = pytest.mark.built
+
 KEYS = {
     "rsa": {"algorithm": "RSA", "rsa_bits": 3072},
     "p256": {"algorithm": "ECDSA", "ecdsa_curve": "P256"},

@@ -61,6 +61,7 @@ def digest(stack: Stack, kind: str, name: str) -> str:
         {"kubeProxy": {"config": {"healthzBindAddress": "127.0.0.1:10256"}}},
     ],
 )
+@pytest.mark.built
 def test_the_api_of_the_release_knows_every_field(make: Make, cluster: Changed) -> None:
     assert_valid(objects(make(cluster)))
 

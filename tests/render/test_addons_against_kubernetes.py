@@ -24,7 +24,7 @@ from settings import Stack
 from tests.plugins.kubernetes import control_plane
 from tests.settings import samples
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 APPROVER = "evenkeel:csr-approver"
 SERVING = "kubernetes.io/kubelet-serving"

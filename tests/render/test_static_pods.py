@@ -22,6 +22,7 @@ def flags(manifest: str) -> dict[str, str]:
     return dict(word.removeprefix("--").split("=", 1) for word in command[1:])
 
 
+@pytest.mark.built
 def test_every_manifest_is_a_pod_by_the_releases_own_schema(stack: Stack) -> None:
     host = stack.hosts["wudang"]
     files = [static_pods.etcd(stack, host), static_pods.kube_apiserver(stack, host)]

@@ -7,6 +7,8 @@ import pytest
 
 from tests.schemas import assert_valid
 
+pytestmark = pytest.mark.built
+
 SERVICE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Service",

@@ -14,7 +14,7 @@ from tests.plugins.kubernetes.samples import (
 )
 from tests.plugins.plugin_process import Plugin
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 
 def test_an_unchanged_object_has_no_difference(plugin: Plugin) -> None:

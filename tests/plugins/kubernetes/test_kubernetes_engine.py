@@ -12,7 +12,7 @@ from tests.plugins.kubernetes import control_plane
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import MAPS
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 SECRET = "s3cret-n0t-to-be-seen"
 PROVIDER = """

@@ -23,7 +23,7 @@ from tests.plugins.kubernetes.samples import (
 )
 from tests.plugins.plugin_process import Plugin, RefusedError, fields, started
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 
 def test_a_namespaced_object_gets_the_default_namespace(plugin: Plugin) -> None:

@@ -11,7 +11,7 @@ from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import CONFIG_MAP, DAEMON_SET, config_map, workload
 from tests.plugins.plugin_process import Plugin, RefusedError, started
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 
 @lab_only

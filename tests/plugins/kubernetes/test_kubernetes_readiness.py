@@ -18,7 +18,7 @@ from tests.plugins.kubernetes.samples import (
 )
 from tests.plugins.plugin_process import InitFailedError, Plugin, RefusedError, started
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.built
 
 
 def test_a_patch_owns_its_fields_only_and_gives_them_up(plugin: Plugin, api: Api) -> None:
