@@ -3,6 +3,7 @@
 A test changes settings in a copy of the stack's file, never in the clone's own. Does not own hosts (``lab.hosts``).
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -58,18 +59,22 @@ class Program:
         found: list[dict[str, Any]] = json.loads(text[text.index("{\n") :])["steps"]
         return [step for step in found if step["op"] not in ("same", "read")]
 
-    def start(self, changes: Mapping[str, Any] | None = None, log: Path | None = None) -> "subprocess.Popen[bytes]":
-        """An ``up`` in a process group of its own, for a test to kill."""
-        output = (log or FOLDER / f"{self.stack}.log").open("wb")
-        return subprocess.Popen(
-            self._command(["up", "--yes", "--skip-preview"], changes),
-            cwd=CLONE,
-            env=engine.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    def start(
+        self, changes: Mapping[str, Any] | None = None, log: Path | None = None, arguments: Sequence[str] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """An ``up`` in a session of its own, for a test to kill. What it prints goes to ``log``."""
+        stack.release_abandoned_locks()
+        command = self._command(["up", "--yes", "--skip-preview", *arguments], changes)
+        with (log or FOLDER / f"{self.stack}.log").open("wb") as output:
+            return subprocess.Popen(
+                command,
+                cwd=CLONE,
+                env=engine.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in clear."""
@@ -138,9 +143,23 @@ DEV = Program()
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """kill -9 of the engine and of everything that it started, plugins included."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """kill -9 of the engine and of everything that it started: plugins lead groups of their own within its session."""
+    while left := _session(process.pid):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def _session(leader: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
 
 
 def kubectl(*arguments: str, kubeconfig: Path | None = None, check: bool = True) -> str:
