@@ -85,6 +85,10 @@ class Program:
         """The stack's state as it lies in the backend."""
         return stack.pulumi("stack", "export", "--stack", self.stack).stdout
 
+    def clear_pending(self) -> Run:
+        """Forgets creations that a killed engine left open."""
+        return self._run(["refresh", "--yes", "--skip-preview", "--clear-pending-creates"], None).ok()
+
     def create(self) -> None:
         """The stack itself, empty. The clone's selected stack stays ``dev``, and no file of settings is left behind."""
         stack.pulumi("stack", "init", self.stack, "--no-select")
