@@ -12,13 +12,16 @@ from pathlib import Path
 import pulumi
 from pulumi_command import remote
 
+from render import way_in
 from render.files import File, stage_script, wrap
 from render.preparation import ON_HOST, assignments, privileged_shell
 from settings import Host
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-DIALS = 4
-SECONDS_A_DIAL = 10
+# A host that does not answer is reported after (1 + DIALS) * SECONDS_A_DIAL: long enough for lost packets and for
+# an SSH server that refuses a rush of connections, and short enough to wait for.
+DIALS = 3
+SECONDS_A_DIAL = 5
 
 Parts = Mapping[str, Sequence[File]]
 Texts = Mapping[str, pulumi.Output[str]]
@@ -47,6 +50,7 @@ class RemoteHost(pulumi.ComponentResource):
         self.settings = args.host
         self._connection = _connection(args.host)
         self._shell = privileged_shell(args.host)
+        self._hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-way-in", self._tell)])
         self.register_outputs({"address": args.host.address})
 
     def run(
@@ -72,8 +76,15 @@ class RemoteHost(pulumi.ComponentResource):
                 logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
                 add_previous_output_in_env=False,
             ),
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on)),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), hooks=self._hooks),
         )
+
+    def _tell(self, failed: pulumi.ErrorHookArgs) -> bool:
+        """Says in our words why the host was not reached, above the plugin's own; nothing is tried again."""
+        step = failed.name.removeprefix(f"{self.settings.name}-")
+        if failed.errors and (text := way_in.told(self.settings, step, failed.errors[0])):
+            pulumi.log.error(text)
+        return False
 
     def stage(
         self,

@@ -5,7 +5,6 @@ Does not own: serving (``__main__``), or what runs inside the program's process 
 
 import json
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -161,7 +160,7 @@ def _streamed(child: subprocess.Popen[bytes]) -> Iterator[language_pb2.RunPlugin
 def _end(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is not None:
         return
-    child.send_signal(signal.SIGINT)
+    child.terminate()  # an interrupt would have Python print where it was, below the error that the user must read
     try:
         child.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
