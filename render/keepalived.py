@@ -7,6 +7,7 @@ from render.files import File
 from settings import Host, Stack
 
 PATH = "/etc/keepalived/keepalived.conf"
+DROP_IN = "/etc/systemd/system/keepalived.service.d/evenkeel.conf"
 HIGHEST_PRIORITY = 200
 
 
@@ -44,7 +45,7 @@ def vip(stack: Stack, host: Host) -> Vip | None:
 
 def files(vip: Vip | None) -> list[File]:
     """The plain files of the part ``vip``: none without a virtual address."""
-    return [File(PATH, keepalived_conf(vip))] if vip else []
+    return [File(PATH, keepalived_conf(vip)), File(DROP_IN, DROP_IN_TEXT)] if vip else []
 
 
 def keepalived_conf(vip: Vip) -> str:
@@ -94,4 +95,15 @@ vrrp_instance load_balancer {{
         nginx_serves
     }}
 }}
+"""
+
+DROP_IN_TEXT = """\
+# The distribution's unit leaves a crashed keepalived where it is, and the virtual address on this host beside the one
+# that has taken it over; one that starts again takes it off.
+[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+Restart=on-failure
+RestartSec=1
 """

@@ -134,6 +134,7 @@ vip_start() {
         fail "activate keepalived" "keepalived refuses the new keepalived.conf, so the old one stays: $vip_tried" "correct what it names in evenkeel:loadBalancer.vip and run up again"
     say "giving keepalived its new file"
     install_part vip >/dev/null
+    systemctl daemon-reload
     systemctl enable --quiet keepalived
     systemctl reload-or-restart keepalived || vip_failed "keepalived does not start"
 }
@@ -146,6 +147,7 @@ vip_stop() {
         systemctl disable --now --quiet keepalived
     fi
     install_part vip >/dev/null
+    systemctl daemon-reload
 }
 
 vip_failed() {

@@ -64,6 +64,7 @@ def test_an_idle_watch_is_not_cut_after_seconds(stack: Stack) -> None:
     """proxy_timeout 3s ended every idle watch and `logs -f`; worker_shutdown_timeout cut them after each reload."""
     directives = [line.strip() for line in conf(stack).splitlines() if not line.strip().startswith("#")]
     assert "proxy_timeout 10m;" in directives
+    assert "proxy_socket_keepalive on;" in directives
     assert [line for line in directives if line.startswith("worker_shutdown_timeout")] == []
 
 
@@ -129,11 +130,18 @@ def test_both_hosts_of_a_virtual_address_are_equals_that_do_not_preempt(stack: S
     assert "unicast_src_ip 192.0.2.32\n    unicast_peer {\n        192.0.2.31\n    }\n" in confs["lb2"]
 
 
+def test_a_keepalived_that_crashed_starts_again(stack: Stack) -> None:
+    """It left the address on its host, beside the one that had taken it over, until somebody came."""
+    _, drop_in = keepalived.files(keepalived.vip(stack, stack.hosts["lb1"]))
+    assert drop_in.path == "/etc/systemd/system/keepalived.service.d/evenkeel.conf"
+    assert {"Restart=on-failure", "StartLimitIntervalSec=0"} < set(drop_in.content.splitlines())
+
+
 def test_without_a_virtual_address_there_is_nothing_for_keepalived(tmp_path: Path) -> None:
     stack = samples.stack(tmp_path, {"loadBalancer": {"address": "192.0.2.31"}})
     assert keepalived.files(keepalived.vip(stack, stack.hosts["lb1"])) == []
 
 
 def _keepalived(stack: Stack, host: str) -> str:
-    (file,) = keepalived.files(keepalived.vip(stack, stack.hosts[host]))
+    file, _ = keepalived.files(keepalived.vip(stack, stack.hosts[host]))
     return file.content
