@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pulumi
 from pulumi.runtime import Mocks, rpc, set_mocks
+from pulumi.runtime import settings as sdk
 from pulumi.runtime import test as awaiting_all
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
@@ -50,10 +52,18 @@ class Recorder(Mocks):
         raise AssertionError(f"no component asks a plugin anything, but {args.token} was called")
 
 
+class NoCallbacks:
+    """Where the SDK registers hooks. Its mocks have no such place, and their engine never calls one."""
+
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """Nothing to do."""
+
+
 def run(program: Callable[[], object], preview: bool = False) -> list[Registration]:
     """What ``program`` registers, once every registration has landed."""
     recorder = Recorder()
     set_mocks(recorder, project="evenkeel", stack="sample", preview=preview)
+    sdk.SETTINGS.callbacks = NoCallbacks()
     ended: Callable[[], None] = awaiting_all(program)  # type: ignore[no-untyped-call] # the SDK's decorator has no types
     ended()
     return recorder.registered
