@@ -141,7 +141,7 @@ roll_all() {
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
     if pending etcd $ETCD_PARTS; then etcd_activate; fi
     etcd_gate
-    if pending kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
+    if ! in_place kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
     pod_activate kube-apiserver 240 ready $APISERVER_PARTS
     pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
     pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS

@@ -20,14 +20,17 @@ running() {
 # revision, so that the pod is replaced exactly when something that it reads has changed. The old pod ends first: a
 # kubelet that finds another manifest under a running pod looks for that pod's end only every 10 to 15 s.
 place_pod() {
-    place_name=$1
+    in_place "$@" || end_pod "$1"
     shift
-    place_manifest=$MANIFESTS/$place_name.yaml
-    PLACE_REVISION=$(revision_of "$@")
-    if ! fill "$place_manifest" <"$EVENKEEL_STATE/staged/$1/files$place_manifest" | cmp -s - "$place_manifest"; then
-        end_pod "$place_name"
-    fi
     for place_part in "$@"; do install_part "$place_part" >/dev/null; done
+}
+
+# in_place NAME PART...: the manifest in place is what place_pod would put there. Sets PLACE_REVISION for it.
+in_place() {
+    in_place_path=$MANIFESTS/$1.yaml
+    shift
+    PLACE_REVISION=$(revision_of "$@")
+    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" | cmp -s - "$in_place_path"
 }
 
 # What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.
@@ -68,9 +71,14 @@ await_healthy() {
     healthy_folder=$(log_folder "$1")
     healthy_starts=$(starts "$healthy_folder")
     shift 2
+    healthy_second=
     until "$@"; do
-        ! keeps_ending || pod_failed "$healthy_name" "it keeps ending"
-        [ "$(date +%s)" -lt "$healthy_until" ] || pod_failed "$healthy_name" "it did not become healthy in time"
+        healthy_now=$(date +%s)
+        if [ "$healthy_now" != "$healthy_second" ]; then
+            healthy_second=$healthy_now
+            ! keeps_ending || pod_failed "$healthy_name" "it keeps ending"
+            [ "$healthy_now" -lt "$healthy_until" ] || pod_failed "$healthy_name" "it did not become healthy in time"
+        fi
         sleep 0.2
     done
 }
