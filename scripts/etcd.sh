@@ -43,6 +43,19 @@ etcd_list_elsewhere() {
     [ -n "$etcd_elsewhere" ] && etcdctl --endpoints="$etcd_elsewhere" --dial-timeout=2s --command-timeout=5s member list 2>/dev/null
 }
 
+# Who of the other members answers, which takes no majority: "NAME answers and holds data, NAME does not answer".
+etcd_holders() {
+    for holders_member in $ETCD_MEMBERS; do
+        [ "${holders_member%%=*}" != "$NODE" ] || continue
+        holders_url=$(printf '%s' "${holders_member#*=}" | sed 's/:2380$/:2379/')
+        if etcdctl --endpoints="$holders_url" --dial-timeout=2s --command-timeout=3s endpoint status >/dev/null 2>&1; then
+            printf '%s answers and holds data\n' "${holders_member%%=*}"
+        else
+            printf '%s does not answer\n' "${holders_member%%=*}"
+        fi
+    done | paste -sd, - | sed 's/,/, /g'
+}
+
 # etcd_start_fresh: on a host without data. Sets ETCD_FIRST_START, what its manifest must say at the first start.
 etcd_start_fresh() {
     if fresh_list=$(etcd_list_elsewhere); then
@@ -53,8 +66,8 @@ etcd_start_fresh() {
         etcd_first_start "$fresh_founders" new
         ETCD_FIRST_START="$ETCD_FIRST_START;s#^    - --initial-cluster-state=.*#&\\n    - --initial-cluster-token=$fresh_token#"
     else
-        fail etcd "this host holds no etcd data, the cluster was formed before, and no majority of its members answers ($(etcd_others))" \
-            "bring back a member that holds data (look for /var/lib/etcd/member on each master); if a majority has lost its data, restore a snapshot as docs/recover.md says"
+        fail etcd "this host holds no etcd data, the cluster was formed before, and no majority of its members answers: $(etcd_holders)" \
+            "bring back a member that holds data (/var/lib/etcd/member); if a majority has lost its data, restore a snapshot as docs/recover.md says"
     fi
 }
 

@@ -1,0 +1,173 @@
+"""scripts/etcd.sh on a host without data: who may form a cluster, who joins, and who stops. etcdctl is a stub.
+
+Genesis happens once: a host forms a cluster only with a founding ticket, and only while no majority answers.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+HOSTS = {"shaolin": "192.0.2.11", "wudang": "192.0.2.12", "emei": "192.0.2.13"}
+PEERS = {name: f"https://{address}:2380" for name, address in HOSTS.items()}
+FOUNDERS = ",".join(f"{name}={url}" for name, url in PEERS.items())
+TICKET = f"the-token {FOUNDERS}\n"
+
+# Members lie in a file, one a line as etcdctl shows them; without the file no majority answers.
+ETCDCTL = """#!/bin/sh
+endpoints=${1#--endpoints=}
+while [ "${1#--}" != "$1" ]; do shift; done
+case "$1 $2" in
+"member list") cat "$STUB/members" ;;
+"member remove")
+    echo "remove $3" >>"$STUB/changes"
+    sed -i "/^$3,/d" "$STUB/members" ;;
+"member add")
+    echo "add $3 ${5#--peer-urls=} $4" >>"$STUB/changes"
+    echo "new, unstarted, , ${5#--peer-urls=}, , true" >>"$STUB/members" ;;
+"endpoint status") grep -qxF "$endpoints" "$STUB/answering" ;;
+*) echo "unknown: $*" >&2; exit 2 ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a first start ended: what the manifest shall say, what was changed among the members, and what was told."""
+
+    code: int
+    first_start: str
+    changes: list[str]
+    told: str
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master without etcd data."""
+
+    root: Path
+
+    def members(self, *lines: str) -> None:
+        """What a majority of the members agrees on."""
+        (self.root / "members").write_text("".join(f"{line}\n" for line in lines))
+
+    def ticket(self) -> None:
+        """What its first staging gave it."""
+        (self.root / "etcd-founding-ticket").write_text(TICKET)
+
+    def answering(self, *names: str) -> None:
+        """Which members answer for themselves."""
+        (self.root / "answering").write_text("".join(f"https://{HOSTS[name]}:2379\n" for name in names))
+
+    def start(self, name: str = "wudang") -> Outcome:
+        """Its turn, up to the moment when etcd would be started."""
+        done = self.shell(name, 'etcd_start_fresh && printf "%s" "$ETCD_FIRST_START"')
+        changes = self.root / "changes"
+        made = changes.read_text().splitlines() if changes.exists() else []
+        return Outcome(done.returncode, done.stdout, made, done.stderr)
+
+    def shell(self, name: str, lines: str) -> "subprocess.CompletedProcess[str]":
+        """Shell lines that see what etcd.sh offers."""
+        environment = {
+            "PATH": f"{self.root}:{os.environ['PATH']}",
+            "STUB": str(self.root),
+            "EVENKEEL_STATE": str(self.root),
+            "EVENKEEL_HOST": name,
+            "NODE": name,
+            "ADDRESS": HOSTS[name],
+            "ETCD_MEMBERS": FOUNDERS.replace(",", " "),
+        }
+        script = f"set -eu\n. {SCRIPTS}/lib.sh\n. {SCRIPTS}/etcd.sh\n{lines}\n"
+        return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Master:
+    (tmp_path / "etcdctl").write_text(ETCDCTL)
+    (tmp_path / "etcdctl").chmod(0o755)
+    made = Master(tmp_path)
+    made.answering()
+    return made
+
+
+def started(name: str, identity: str) -> str:
+    return f"{identity}, started, {name}, {PEERS[name]}, https://{HOSTS[name]}:2379, false"
+
+
+def manifest(sed_commands: str) -> Sequence[str]:
+    """The lines of a manifest after a first start's commands."""
+    text = "    - --initial-cluster=x\n    - --initial-cluster-state=existing\n"
+    command = ["sed", sed_commands.removeprefix(";")]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+
+def test_with_a_ticket_and_no_majority_the_founders_form_the_cluster(master: Master) -> None:
+    master.ticket()
+    outcome = master.start()
+    assert (outcome.code, outcome.changes) == (0, [])
+    assert manifest(outcome.first_start) == [
+        f"    - --initial-cluster={FOUNDERS}",
+        "    - --initial-cluster-state=new",
+        "    - --initial-cluster-token=the-token",
+    ]
+
+
+def test_without_a_ticket_and_without_a_majority_it_stops_and_names_who_holds_data(master: Master) -> None:
+    """Two of three disks are lost: whoever forms a cluster now throws away the last copy."""
+    master.answering("emei")
+    outcome = master.start()
+    assert (outcome.code, outcome.first_start, outcome.changes) == (1, "", [])
+    assert "evenkeel: wudang: etcd: this host holds no etcd data" in outcome.told
+    assert "no majority of its members answers: shaolin does not answer, emei answers and holds data;" in outcome.told
+    assert outcome.told.endswith("restore a snapshot as docs/recover.md says\n")
+
+
+@pytest.mark.parametrize("ticket", [False, True])
+def test_where_a_majority_answers_it_joins_as_a_learner_ticket_or_not(master: Master, ticket: bool) -> None:
+    """A founder whose first start was interrupted finds the others' cluster formed: it must not form its own."""
+    master.members(started("shaolin", "1a"), started("emei", "3c"))
+    if ticket:
+        master.ticket()
+    outcome = master.start()
+    assert outcome.code == 0
+    assert outcome.changes == [f"add wudang {PEERS['wudang']} --learner"]
+    everyone = f"shaolin={PEERS['shaolin']},emei={PEERS['emei']},wudang={PEERS['wudang']}"
+    assert manifest(outcome.first_start) == [
+        f"    - --initial-cluster={everyone}",
+        "    - --initial-cluster-state=existing",
+    ]
+
+
+def test_the_member_that_it_was_before_it_lost_its_disk_is_removed_first(master: Master) -> None:
+    """etcd refuses a second member at the same address, and counts the dead one towards the majority."""
+    master.members(*(started(name, identity) for name, identity in zip(HOSTS, ("1a", "2b", "3c"), strict=True)))
+    assert master.start().changes == ["remove 2b", f"add wudang {PEERS['wudang']} --learner"]
+
+
+def test_a_join_that_was_interrupted_is_resumed_and_not_begun_again(master: Master) -> None:
+    unstarted = f"2b, unstarted, , {PEERS['wudang']}, , true"
+    master.members(started("shaolin", "1a"), unstarted, started("emei", "3c"))
+    outcome = master.start()
+    assert (outcome.code, outcome.changes) == (0, [])
+    assert f"wudang={PEERS['wudang']}" in outcome.first_start
+
+
+def test_a_member_that_no_host_of_the_stack_stands_behind_goes_before_another_comes(master: Master) -> None:
+    departed = "9f, started, kunlun, https://192.0.2.99:2380, https://192.0.2.99:2379, false"
+    master.members(started("shaolin", "1a"), departed, started("emei", "3c"))
+    assert master.start().changes == ["remove 9f", f"add wudang {PEERS['wudang']} --learner"]
+
+
+@pytest.mark.parametrize(
+    ("founders", "written"), [(FOUNDERS, TICKET), (FOUNDERS.replace(PEERS["wudang"], "https://192.0.2.99:2380"), None)]
+)
+def test_only_a_founder_gets_a_ticket(master: Master, founders: str, written: str | None) -> None:
+    """A host that is added later, or has another address than that founder had, joins."""
+    done = master.shell("wudang", f"founding_ticket the-token {founders}")
+    ticket = master.root / "etcd-founding-ticket"
+    assert done.returncode == 0
+    assert (ticket.read_text() if ticket.exists() else None) == written
