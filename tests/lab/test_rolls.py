@@ -1,0 +1,172 @@
+"""Changes that restart apiservers, etcd members and kubelets of stack ``dev``, under a load that notices everything.
+
+The tests are one story, since every roll costs a minute: a changed flag; a flag that the apiserver refuses, then mended
+together with changes of etcd and the kubelet; the way back to what the stack's file says.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab import hosts
+from render.static_pods import MANIFESTS
+from tests.lab.program import DEV, Load, Run, kubectl
+from tests.lab.readiness import Readiness, ready
+from tests.scripts.nginx_host import eventually
+
+MASTERS = ("emei", "shaolin", "wudang")
+BALANCERS = ("lb1", "lb2")
+STATUS_PAGE = "8404/upstreams/apiserver"
+APISERVER = "kube-apiserver"
+
+APISERVER_FLAG = {"cluster": {"apiServer": {"extraArgs": {"v": "1"}}}}
+REFUSED_FLAG = {"cluster": {"apiServer": {"extraArgs": {"v": "1", "event-ttl": "nonsense"}}}}
+ETCD_AND_KUBELET = {"cluster": {"etcd": {"extraArgs": {"max-snapshots": "6"}}, "kubelet": {"config": {"maxPods": 111}}}}
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Starts from what the stack's file says and leaves that behind, whatever a test broke."""
+    DEV.up().ok()
+    await_admitted(BALANCERS)
+    yield
+    for name in BALANCERS:
+        hosts.connect(name)
+    DEV.up().ok()
+    await_admitted(BALANCERS)
+    assert DEV.steps() == []
+    kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=30s")
+
+
+def admitted(balancer: str) -> set[str]:
+    """The masters to which a load balancer sends new connections."""
+    page = hosts.run(balancer, f"curl -fs --max-time 2 http://{hosts.ADDRESSES[balancer]}:{STATUS_PAGE}").stdout
+    return {line.split()[0] for line in page.splitlines() if line.endswith(" up")}
+
+
+def await_admitted(balancers: tuple[str, ...]) -> None:
+    """Waits until the load balancers take every master for ready."""
+    eventually(lambda: all(admitted(one) == set(MASTERS) for one in balancers), 30, "every master is admitted")
+
+
+@contextmanager
+def nobody_notices() -> Iterator[Readiness]:
+    """A running load that misses nothing, whichever apiservers leave meanwhile, as long as they do so one at a time."""
+    load = Load.start()
+    try:
+        with Readiness(MASTERS) as readiness:
+            yield readiness
+    finally:
+        reports = load.stop()
+    for kind, report in reports.items():
+        assert report["failures"] == 0, f"{kind}: {report['errors']}"
+        assert report["lost_writes"] == 0, kind
+        assert report["requests"] > 100, kind
+    assert readiness.together() == [], "two apiservers were away at once"
+
+
+def pod_of(component: str, master: str) -> str:
+    """What the API says that a static pod of a master runs with."""
+    return kubectl(
+        "-n", "kube-system", "get", "pod", f"{component}-{master}", "-o", "jsonpath={.spec.containers[0].command}"
+    )
+
+
+def capacities() -> set[str]:
+    """How many pods each node says that it takes."""
+    return set(kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.capacity.pods}").split())
+
+
+def holder_of_the_address() -> str:
+    """The load balancer that has the virtual address."""
+    return next(name for name in BALANCERS if f" {hosts.VIP}/" in hosts.run(name, "ip -o -4 address show").stdout)
+
+
+def apiserver_task(master: str) -> str:
+    """The id of the apiserver's running container on a master."""
+    named = "ctr -n k8s.io containers ls -q 'labels.\"io.kubernetes.container.name\"==kube-apiserver'"
+    running = "ctr -n k8s.io tasks ls | awk '$3 == \"RUNNING\" { print $1 }'"
+    return hosts.run(master, f"({named}; {running}) 2>/dev/null | sort | uniq -d", check=True).stdout.strip()
+
+
+def kill_its_process(master: str) -> None:
+    """What an operator does who wants an apiserver to read a file again."""
+    hosts.run(master, f"ctr -n k8s.io tasks kill {apiserver_task(master)}", check=True)
+
+
+def move_its_manifest_away_and_back(master: str) -> None:
+    """What kubeadm's documentation tells people to do to restart a static pod."""
+    manifest, aside = f"{MANIFESTS}/{APISERVER}.yaml", f"/root/{APISERVER}.yaml"
+    hosts.run(master, f"mv {manifest} {aside}; sleep 15; mv {aside} {manifest}", check=True)
+
+
+def test_a_changed_apiserver_flag_rolls_the_masters_one_at_a_time_and_nobody_notices() -> None:
+    """An apiserver that stops while a load balancer still sends to it costs 11-27 requests a roll."""
+    with nobody_notices() as readiness:
+        DEV.up(APISERVER_FLAG).ok()
+    assert sorted(readiness.turns()) == sorted(MASTERS)
+    assert all('"--v=1"' in pod_of(APISERVER, name) for name in MASTERS)
+
+
+def test_a_flag_that_the_apiserver_refuses_stops_the_roll_at_the_first_master() -> None:
+    """A roll that goes on past a broken node ends with none that serves."""
+    with nobody_notices() as readiness:
+        refused = DEV.up(REFUSED_FLAG)
+    (broken,) = readiness.turns()
+    assert refused.code != 0
+    assert not ready(broken)
+    assert_names_the_fault(refused, broken)
+    for name in set(MASTERS) - {broken}:
+        assert "event-ttl" not in hosts.run(name, f"cat {MANIFESTS}/{APISERVER}.yaml", check=True).stdout
+
+
+def assert_names_the_fault(refused: Run, host: str) -> None:
+    """The user reads which host, which step, the program's own last words, and what to do."""
+    assert 'invalid argument "nonsense" for "--event-ttl"' in refused.text, refused.text
+    said = f"evenkeel: {host}: activate {APISERVER}: it keeps ending; mend the setting that its last lines name"
+    assert said in refused.text, refused.text
+
+
+def test_correcting_the_value_finishes_the_roll_and_etcd_and_kubelets_change_with_it() -> None:
+    """etcd's restart takes its own apiserver along; one that only knew its own member would stall for a minute."""
+    with nobody_notices() as readiness:
+        DEV.up(ETCD_AND_KUBELET).ok()
+    assert sorted(readiness.turns()) == sorted(MASTERS)
+    for name in MASTERS:
+        assert "--v=1" not in pod_of(APISERVER, name)
+        assert '"--max-snapshots=6"' in pod_of("etcd", name)
+    eventually(lambda: capacities() == {"111"}, 30, "every kubelet reports its new capacity")
+
+
+def test_a_roll_goes_on_when_a_load_balancer_is_away() -> None:
+    """A master must not wait for a load balancer that cannot answer, nor count on it."""
+    away = next(name for name in BALANCERS if name != holder_of_the_address())
+    hosts.disconnect(away)
+    try:
+        with nobody_notices() as readiness:
+            DEV.up().ok()
+    finally:
+        hosts.connect(away)
+    await_admitted(BALANCERS)
+    assert sorted(readiness.turns()) == sorted(MASTERS)
+    assert all("max-snapshots" not in pod_of("etcd", name) for name in MASTERS)
+
+
+@pytest.mark.parametrize(
+    ("restart", "master"),
+    [(kill_its_process, "shaolin"), (move_its_manifest_away_and_back, "wudang")],
+    ids=["process killed", "manifest moved away and back"],
+)
+def test_an_apiserver_that_somebody_restarts_by_hand_costs_nobody_a_request(
+    restart: Callable[[str], None], master: str
+) -> None:
+    """Who restarts it, and how, must not matter: it leaves the load balancers before it stops."""
+    with nobody_notices() as readiness:
+        restart(master)
+        eventually(lambda: not ready(master), 20, "it leaves")
+        eventually(lambda: ready(master), 60, "it is back")
+        await_admitted(BALANCERS)
+    assert readiness.turns() == [master]
