@@ -5,6 +5,7 @@ import pulumi
 import settings
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubeconfig_of
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
+from components.debug_log import without_outputs
 from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
 from components.host import RemoteHost, RemoteHostArgs
 from components.nginx_stream_lb import NginxStreamLB, NginxStreamLBArgs
@@ -14,6 +15,7 @@ from components.rollout import Rollout, RolloutArgs, forget_departed
 from components.worker_node import WorkerNode, WorkerNodeArgs
 from render.network import api_endpoint
 
+without_outputs()
 try:
     stack = settings.load(pulumi.Config("evenkeel"))
 except settings.SettingsError as error:

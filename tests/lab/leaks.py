@@ -67,9 +67,8 @@ class Secrets:
         return done.stdout
 
 
-def of_deployment(deployment: Mapping[str, Any]) -> Secrets:
-    """Every private key in a state whose secrets are shown, whether it is marked as a secret there or not."""
-    secrets = Secrets()
+def of_deployment(deployment: Mapping[str, Any], secrets: Secrets) -> Secrets:
+    """Adds every private key in a state whose secrets are shown, whether it is marked as a secret there or not."""
     for resource in deployment["resources"]:
         owner = resource["urn"].rpartition("::")[2]
         for text in _texts(resource):

@@ -83,12 +83,14 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
             journal = hosts.run(host, "journalctl --no-pager --output=export", check=True).stdout
             (output / f"journal-{host}").write_text(journal)
         yield Traces(trial, _secrets_of(trial), canary, output, unsafe, failed.text)
+    unsafe.unlink()
 
 
 def test_the_search_knows_every_secret_of_the_stack(traces: Traces) -> None:
     names = traces.secrets.names()
     keys = {"ca", "front-proxy-ca", "etcd-ca", "service-account", f"apiserver-{MASTER}", f"kubelet-{WORKER}", "admin"}
     assert {f"pki-{key}" for key in keys} | {"the lab's SSH key"} <= names
+    assert set(private_lines(PRIVATE_KEY.read_text())) <= traces.secrets.owners.keys()
 
 
 @pytest.mark.parametrize("algorithm", [["ec", "prime256v1"], ["rsa", "2048"]])
@@ -180,10 +182,11 @@ def test_a_user_of_the_host_who_is_not_root_can_read_none(traces: Traces, host: 
 
 
 def _secrets_of(trial: Trial) -> Secrets:
-    shown = stack.pulumi("stack", "export", "--show-secrets", "--stack", trial.program.stack).stdout
-    secrets = of_deployment(json.loads(shown)["deployment"])
+    """The SSH key is in the state as well; named here, it is known to be searched for."""
+    secrets = Secrets()
     secrets.add("the lab's SSH key", PRIVATE_KEY.read_text())
-    return secrets
+    shown = stack.pulumi("stack", "export", "--show-secrets", "--stack", trial.program.stack).stdout
+    return of_deployment(json.loads(shown)["deployment"], secrets)
 
 
 def _found(traces: Traces, name: str) -> list[str]:
