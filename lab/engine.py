@@ -55,7 +55,9 @@ def prepare() -> None:
 def variables() -> dict[str, str]:
     """The lab's environment, without PATH."""
     own = {
-        "PULUMI_BACKEND_URL": f"file://{STATE}",
+        # Without metadata=skip each state has a side file that is not replaced whole: an engine that is killed while it
+        # writes one leaves it empty, and no later engine reads the state ("failed to load checkpoint: EOF").
+        "PULUMI_BACKEND_URL": f"file://{STATE}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "KUBECONFIG": str(KUBECONFIG),

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from lab import hosts
+from lab.paths import STATE
 from tests.lab.program import FOLDER, kill
 from tests.lab.trial import ETCDCTL, Trial, on_spares
 
@@ -177,6 +178,13 @@ def test_a_host_never_sees_half_a_file(trial: Trial, roll: Rolled) -> None:
     for host in trial.hosts:
         left = hosts.run(host, LEFT_OVER, check=True).stdout
         assert left == "", f"{host}: {left}"
+
+
+def test_the_state_has_no_side_file_that_a_killed_engine_could_leave_empty(trial: Trial, roll: Rolled) -> None:
+    """One did: the next engine said "failed to load checkpoint: EOF", and somebody had to remove the file by hand."""
+    kept = [path.name for path in STATE.rglob(f"{trial.program.stack}.json*")]
+    assert f"{trial.program.stack}.json" in kept
+    assert [name for name in kept if name.endswith(".attrs")] == []
 
 
 def test_after_a_killed_roll_another_up_changes_nothing(trial: Trial, roll: Rolled) -> None:
