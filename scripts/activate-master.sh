@@ -115,11 +115,16 @@ pod_activate() {
 controller_manager_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
 scheduler_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
 
+# What takes a while and interrupts nothing: systemd learns of the unit. Again it does nothing.
+approver_install() {
+    for approver_part in $APPROVER_PARTS; do install_part "$approver_part" >/dev/null; done
+    [ "$(systemctl show --property NeedDaemonReload --value evenkeel-csr-approver)" = no ] || systemctl daemon-reload
+    systemctl is-enabled --quiet evenkeel-csr-approver 2>/dev/null || systemctl enable --quiet evenkeel-csr-approver
+}
+
 approver_activate() {
     pending csr-approver $APPROVER_PARTS || return 0
-    for approver_part in $APPROVER_PARTS; do install_part "$approver_part" >/dev/null; done
-    systemctl daemon-reload
-    systemctl enable --quiet evenkeel-csr-approver
+    approver_install
     systemctl restart evenkeel-csr-approver
     applied csr-approver $APPROVER_PARTS
 }
@@ -131,6 +136,7 @@ start_all() {
     place_pod kube-controller-manager $CONTROLLER_MANAGER_PARTS
     place_pod kube-scheduler $SCHEDULER_PARTS
     kubelet_start
+    approver_install
 }
 
 # A kubelet that is well stays as it is until its own apiserver is new: no pod is replaced without a kubelet, and none

@@ -56,9 +56,22 @@ etcd_holders() {
     done | paste -sd, - | sed 's/,/, /g'
 }
 
+# Whether anybody takes connections where the other members' clients go: etcdctl goes on dialling for all its time.
+etcd_listens_elsewhere() {
+    for listens_url in $(etcd_others | tr , ' '); do
+        listens_how=0
+        curl -q -ks --noproxy '*' --connect-timeout 2 --max-time 3 -o /dev/null "$listens_url/" || listens_how=$?
+        case $listens_how in
+        7 | 28) ;; # refused, or no answer
+        *) return 0 ;;
+        esac
+    done
+    return 1
+}
+
 # etcd_start_fresh: on a host without data. Sets ETCD_FIRST_START, what its manifest must say at the first start.
 etcd_start_fresh() {
-    if fresh_list=$(etcd_list_elsewhere); then
+    if etcd_listens_elsewhere && fresh_list=$(etcd_list_elsewhere); then
         etcd_enlist "$fresh_list"
     elif [ -f "$ETCD_TICKET" ]; then
         read -r fresh_token fresh_founders <"$ETCD_TICKET"

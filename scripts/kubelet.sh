@@ -27,8 +27,8 @@ kubelet_install() {
 kubelet_start() {
     if pending kubelet $KUBELET_PARTS; then
         kubelet_install
-        systemctl enable --quiet kubelet
         systemctl restart kubelet
+        systemctl enable --quiet kubelet
         applied kubelet $KUBELET_PARTS
     fi
 }

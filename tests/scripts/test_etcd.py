@@ -19,6 +19,7 @@ TICKET = f"the-token {FOUNDERS}\n"
 
 # Members lie in a file, one a line as etcdctl shows them; without the file no majority answers.
 ETCDCTL = """#!/bin/sh
+echo "$*" >>"$STUB/asked"
 endpoints=${1#--endpoints=}
 while [ "${1#--}" != "$1" ]; do shift; done
 case "$1 $2" in
@@ -32,6 +33,13 @@ case "$1 $2" in
 "endpoint status") grep -qxF "$endpoints" "$STUB/answering" ;;
 *) echo "unknown: $*" >&2; exit 2 ;;
 esac
+"""
+
+# Members take connections when they answer, and all of them when a majority does.
+CURL = """#!/bin/sh
+for url; do :; done
+[ -f "$STUB/members" ] || grep -qxF "${url%/}" "$STUB/answering" || exit 7
+exit 56
 """
 
 
@@ -87,8 +95,9 @@ class Master:
 
 @pytest.fixture
 def master(tmp_path: Path) -> Master:
-    (tmp_path / "etcdctl").write_text(ETCDCTL)
-    (tmp_path / "etcdctl").chmod(0o755)
+    for name, text in (("etcdctl", ETCDCTL), ("curl", CURL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
     made = Master(tmp_path)
     made.answering()
     return made
@@ -114,6 +123,13 @@ def test_with_a_ticket_and_no_majority_the_founders_form_the_cluster(master: Mas
         "    - --initial-cluster-state=new",
         "    - --initial-cluster-token=the-token",
     ]
+
+
+def test_where_nobody_takes_connections_etcdctl_is_not_asked(master: Master) -> None:
+    """It dials for all its 5 s, which every founder of a cluster waited before it started its first pod."""
+    master.ticket()
+    assert master.start().code == 0
+    assert not (master.root / "asked").exists()
 
 
 def test_without_a_ticket_and_without_a_majority_it_stops_and_names_who_holds_data(master: Master) -> None:
