@@ -50,7 +50,7 @@ class RemoteHost(pulumi.ComponentResource):
         self.settings = args.host
         self._connection = _connection(args.host)
         self._shell = privileged_shell(args.host)
-        self._hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-way-in", self._tell)])
+        self._tells = pulumi.ErrorHook(f"{name}-way-in", self._tell)
         self.register_outputs({"address": args.host.address})
 
     def run(
@@ -60,11 +60,13 @@ class RemoteHost(pulumi.ComponentResource):
         parent: pulumi.Resource,
         depends_on: Sequence[pulumi.Resource] = (),
         secret: bool = False,
+        on_error: Sequence[pulumi.ErrorHook] = (),
     ) -> remote.Command:
         """Runs the shell lines ``body`` as root, once and again whenever they change.
 
         They see ``$1``: ``first`` when this step is new to the stack's state, ``again`` afterwards.
         """
+        hooks = pulumi.ResourceHookBinding(on_error=[self._tells, *on_error])
         text = pulumi.Output.from_input(body).apply(wrap)
         return remote.Command(
             f"{self.settings.name}-{step}",
@@ -76,7 +78,7 @@ class RemoteHost(pulumi.ComponentResource):
                 logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
                 add_previous_output_in_env=False,
             ),
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), hooks=self._hooks),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), hooks=hooks),
         )
 
     def _tell(self, failed: pulumi.ErrorHookArgs) -> bool:

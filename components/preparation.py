@@ -4,8 +4,10 @@ Owns that barrier. Does not own what is checked and installed (``render.preparat
 changed container runtime or kubelet is put to work (``components.rollout``).
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 
@@ -14,6 +16,8 @@ from render import preparation
 from settings import Stack
 
 SERVICES = ("upstream-", "csr-approver")
+CHECK = "preflight"
+SECONDS_FOR_ALL = 30  # longer than a host that does not answer takes to be given up
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,16 @@ class Preparation(pulumi.ComponentResource):
         # What runs as a service comes with its own part: it changes, and is restarted, in the host's turn.
         paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
         scripts = {path.name: path.read_text() for path in paths}
+        together = _Together(f"{host}-{CHECK}" for host in args.hosts)
+        holds = pulumi.ErrorHook(f"{name}-tells-all", together.hold)
         checks = {
-            host: remote.run("preflight", preparation.preflight_body(args.stack, remote.settings, scripts), self)
+            host: remote.run(
+                CHECK, preparation.preflight_body(args.stack, remote.settings, scripts), self, on_error=[holds]
+            )
             for host, remote in args.hosts.items()
         }
+        for host, check in checks.items():
+            check.id.apply(partial(together.end, f"{host}-{CHECK}"))
         self.prepared: dict[str, Staged] = {
             host: self._prepare(args.stack, remote, scripts, list(checks.values()))
             for host, remote in args.hosts.items()
@@ -50,6 +60,32 @@ class Preparation(pulumi.ComponentResource):
         body = preparation.prepare_body(stack, host.settings, scripts)
         waiting = preparation.revision(stack, host.settings) if preparation.runs_pods(host.settings) else ""
         return Staged(host.run("prepare", body, self, checks), pulumi.Output.from_input(waiting))
+
+
+class _Together:
+    """Holds each failed check back until all have ended: after a failure the engine begins nothing more.
+
+    So a user reads what is wrong with every host, and not one host's faults a run.
+    """
+
+    def __init__(self, checks: Iterable[str]) -> None:
+        self._open = set(checks)
+        self._all_ended = asyncio.Event()
+
+    def end(self, check: str, _resource_id: str = "") -> None:
+        """Notes that a check is over."""
+        self._open.discard(check)
+        if not self._open:
+            self._all_ended.set()
+
+    async def hold(self, failed: pulumi.ErrorHookArgs) -> bool:
+        """Returns once all are over, or after a time: where few steps may run at once, some cannot begin before."""
+        self.end(failed.name)
+        try:
+            await asyncio.wait_for(self._all_ended.wait(), SECONDS_FOR_ALL)
+        except TimeoutError:
+            pulumi.log.debug(f"not waiting any longer for {', '.join(sorted(self._open))}")
+        return False
 
 
 def _warn(descriptions: Mapping[str, str]) -> None:
