@@ -1,0 +1,1 @@
+"""Figures, measured on the lab: ``python -m bench`` (``make bench``)."""
