@@ -45,8 +45,11 @@ def select() -> None:
 
 
 def up(arguments: Sequence[str] = ()) -> None:
-    """Runs ``pulumi up`` as a user would, its progress going where this process's output goes."""
-    command = [str(engine.program()), "up", "--yes", "--stack", STACK, *arguments]
+    """Runs ``pulumi up`` as a user would, its progress going where this process's output goes.
+
+    Without the outputs: the hundred lines of ``certificates`` would push all else off the screen.
+    """
+    command = [str(engine.program()), "up", "--yes", "--suppress-outputs", "--stack", STACK, *arguments]
     done = subprocess.run(command, cwd=CLONE, env=engine.environment(), stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise LabError(f"pulumi up ended with {done.returncode} (see above); correct the cause and run make up again")
