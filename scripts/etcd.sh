@@ -71,7 +71,7 @@ etcd_listens_elsewhere() {
 
 # etcd_start_fresh: on a host without data. Sets ETCD_FIRST_START, what its manifest must say at the first start.
 etcd_start_fresh() {
-    if etcd_listens_elsewhere && fresh_list=$(etcd_list_elsewhere); then
+    if etcd_listens_elsewhere && fresh_list=$(etcd_list_elsewhere) && ! etcd_awaited "$fresh_list"; then
         etcd_enlist "$fresh_list"
     elif [ -f "$ETCD_TICKET" ]; then
         read -r fresh_token fresh_founders <"$ETCD_TICKET"
@@ -82,6 +82,14 @@ etcd_start_fresh() {
         fail etcd "this host holds no etcd data, the cluster was formed before, and no majority of its members answers: $(etcd_holders)" \
             "bring back a member that holds data (/var/lib/etcd/member); if a majority has lost its data, restore a snapshot as docs/recover.md says"
     fi
+}
+
+# etcd_awaited LIST: this host may found the cluster, and enough other founders already run for it to answer. They know
+# this one by the name that they were given, and by no client address: it has never spoken. It starts as they did; etcd
+# itself refuses that to a member that has spoken before.
+etcd_awaited() {
+    [ -f "$ETCD_TICKET" ] && printf '%s\n' "$1" |
+        awk -F ', ' -v url="$ETCD_PEER_URL" '$2 == "started" && $4 == url && $5 == "" { silent = 1 } END { exit !silent }'
 }
 
 # etcd_first_start INITIAL_CLUSTER new|existing
