@@ -58,8 +58,7 @@ def lay_ground() -> None:
     token = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
     key = secrets.token_hex(32)
     for name in MASTERS:
-        binary = toolchain.binary("kubernetes", "kubeadm")
-        subprocess.run(["docker", "cp", "--quiet", str(binary), f"evenkeel-{name}:/usr/bin/kubeadm"], check=True)
+        hosts.copy(name, toolchain.binary("kubernetes", "kubeadm"), "/usr/bin/kubeadm")
         _put(name, f"{FOLDER}/config.yaml", _configuration(name, token, key))
         _put(name, "/etc/systemd/system/kubelet.service", UNIT)
         _put(name, "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", DROP_IN)

@@ -81,18 +81,17 @@ def results(measured: Measured) -> dict[str, Any]:
     return {"figures": figures, "measured": dict(measured)}
 
 
-def read() -> dict[str, Any]:
-    """The results of the last run."""
-    return dict(json.loads(RESULTS.read_text()))
+def read() -> dict[str, Any] | None:
+    """The results of the last run; None before the first."""
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else None
 
 
-def markdown(found: Mapping[str, Any]) -> str:
-    """The README's table."""
+def markdown(found: Mapping[str, Any] | None) -> str:
+    """The README's table; without results it says so, and shows only what is asked."""
     lines = ["| figure | measured | at most | from |", "|-|-|-|-|"]
     for figure in FIGURES:
-        value, detail = found["figures"][figure.name]["value"], figure.detail.format(**_words(found["measured"]))
-        met = "" if value <= figure.target else " (missed)"
-        lines.append(f"| `{figure.name}`: {figure.meaning} | **{value:.2f}**{met} | {figure.target:g} | {detail} |")
+        value, source = _cells(figure, found) if found else ("not yet", "")
+        lines.append(f"| `{figure.name}`: {figure.meaning} | {value} | {figure.target:g} | {source} |")
     return "\n".join(lines)
 
 
@@ -105,6 +104,12 @@ def written(readme: str, table: str) -> str:
     """The README's text with ``table`` in the place of its table."""
     between = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     return between.sub(lambda _: f"{BEGIN}\n{table}\n{END}", readme)
+
+
+def _cells(figure: Figure, found: Mapping[str, Any]) -> tuple[str, str]:
+    value = found["figures"][figure.name]["value"]
+    missed = "" if value <= figure.target else " (missed)"
+    return f"**{value:.2f}**{missed}", figure.detail.format(**_words(found["measured"]))
 
 
 def _words(measured: Measured) -> dict[str, Any]:

@@ -162,6 +162,11 @@ def run(
     )
 
 
+def copy(name: str, source: Path, target: str) -> None:
+    """Puts a file of this machine on a host."""
+    execute(["docker", "cp", source, f"{_container(name)}:{target}"])
+
+
 def claim_network() -> None:
     """Makes the lab's network, or finds that it is this clone's; refuses while another clone has it."""
     owner = network_owner()
