@@ -87,13 +87,13 @@ artifact_installed() {
 }
 
 # place_program FILE FOLDER: in one rename; as a second name of the unpacked file where both are on one file system.
-# A run that was killed here may have done it already: two names of one file can't be renamed onto each other.
+# Not again: a run that was killed here may have, and two names of one file can't be renamed onto each other.
 place_program() {
     [ -f "$1" ] || fail "install" "$1 is missing" "run up again: preparing the host unpacks it"
     place_new=$2/.${1##*/}.evenkeel
     rm -f "$place_new"
     ln "$1" "$place_new" 2>/dev/null || cp -p "$1" "$place_new"
-    [ "$(stat -c %d:%i "$place_new")" = "$(stat -c %d:%i "$2/${1##*/}" 2>/dev/null)" ] || mv -f "$place_new" "$2/${1##*/}"
+    cmp -s "$place_new" "$2/${1##*/}" || mv -f "$place_new" "$2/${1##*/}"
     rm -f "$place_new"
 }
 
