@@ -23,6 +23,9 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 DIALS = 3
 SECONDS_A_DIAL = 5
 
+# The last line that a stage command prints: which run of it this was.
+TELL_RUN = "cut -c 1-8 /proc/sys/kernel/random/uuid\n"
+
 Parts = Mapping[str, Sequence[File]]
 Texts = Mapping[str, pulumi.Output[str]]
 
@@ -36,10 +39,16 @@ class RemoteHostArgs:
 
 @dataclass(frozen=True)
 class Staged:
-    """What a stage command leaves on a host, and a digest of it: an activation runs again when the digest changes."""
+    """What a stage command leaves on a host: an activation runs again when ``revision`` or ``run`` changes.
+
+    ``revision`` is a digest of the files, known in a preview. ``run`` is another one each time that the command ran:
+    after a turn that failed, the engine still has the inputs of the last turn that didn't, so that going back to the
+    earlier files would look to it as if nothing had happened.
+    """
 
     command: remote.Command
     revision: pulumi.Output[str]
+    run: pulumi.Output[str]
 
 
 class RemoteHost(pulumi.ComponentResource):
@@ -61,8 +70,9 @@ class RemoteHost(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         secret: bool = False,
         on_error: Sequence[pulumi.ErrorHook] = (),
+        because: pulumi.Input[str] = "",
     ) -> remote.Command:
-        """Runs the shell lines ``body`` as root, once and again whenever they change.
+        """Runs the shell lines ``body`` as root, once and again whenever they or ``because`` change.
 
         They see ``$1``: ``first`` when this step is new to the stack's state, ``again`` afterwards.
         """
@@ -73,12 +83,12 @@ class RemoteHost(pulumi.ComponentResource):
             remote.CommandArgs(
                 connection=self._connection,
                 create=f"{self._shell} -- first",
-                update=f"{self._shell} -- again",
+                update=pulumi.Output.concat(self._shell, " -- again", because),
                 stdin=pulumi.Output.secret(text) if secret else text,
                 logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
                 add_previous_output_in_env=False,
             ),
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), hooks=hooks),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), hooks=hooks, hide_diffs=["update"]),
         )
 
     def _tell(self, failed: pulumi.ErrorHookArgs) -> bool:
@@ -101,7 +111,9 @@ class RemoteHost(pulumi.ComponentResource):
         body = pulumi.Output.all(parts, then).apply(lambda given: _stage_body(*given))
         command = self.run(step, body, parent, depends_on, secret)
         revision = pulumi.Output.from_input(parts).apply(_digest)
-        return Staged(command, pulumi.Output.unsecret(revision) if secret else revision)
+        return Staged(
+            command, pulumi.Output.unsecret(revision), pulumi.Output.unsecret(command.stdout).apply(_last_line)
+        )
 
     def activate(
         self,
@@ -115,7 +127,8 @@ class RemoteHost(pulumi.ComponentResource):
         """Runs ``script`` (a file of scripts/, with its arguments) in the host's turn, whenever ``staged`` changed."""
         revisions = pulumi.Output.all(*(one.revision for one in staged))
         body = revisions.apply(lambda digests: _activate_body(script, variables, digests))
-        return self.run(step, body, parent, [*(one.command for one in staged), *depends_on])
+        because = pulumi.Output.concat(*(pulumi.Output.concat(" ", one.run) for one in staged))
+        return self.run(step, body, parent, [*(one.command for one in staged), *depends_on], because=because)
 
 
 def call(script: str, variables: Mapping[str, str]) -> str:
@@ -138,9 +151,13 @@ def _activate_body(script: str, variables: Mapping[str, str], digests: Sequence[
     return f"# For what is staged as {' '.join(digests)}\n{call(script, variables)}"
 
 
+def _last_line(said: str) -> str:
+    return said.rstrip().rpartition("\n")[2]
+
+
 def _stage_body(parts: Parts, then: str) -> str:
     lines = stage_script({part: list(files) for part, files in parts.items()})
-    return f". {ON_HOST}/lib.sh\nlock\n{lines}unlock\n{then}"
+    return f". {ON_HOST}/lib.sh\nlock\n{lines}unlock\n{then}{TELL_RUN}"
 
 
 def _digest(parts: Parts) -> str:

@@ -59,7 +59,12 @@ class Preparation(pulumi.ComponentResource):
     ) -> Staged:
         body = preparation.prepare_body(stack, host.settings, scripts)
         waiting = preparation.revision(stack, host.settings) if preparation.runs_pods(host.settings) else ""
-        return Staged(host.run("prepare", body, self, checks), pulumi.Output.from_input(waiting))
+        # Not again for each run: prepare.sh itself puts a container runtime right that has come to a stop.
+        return Staged(
+            host.run("prepare", body, self, checks),
+            pulumi.Output.from_input(waiting),
+            pulumi.Output.from_input(waiting),
+        )
 
 
 class _Together:

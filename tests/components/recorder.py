@@ -14,13 +14,14 @@ from pulumi.runtime import test as awaiting_all
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 SECRET_TEXTS = {"private_key_pem": "-----BEGIN EC PRIVATE KEY-----\n{name}\n-----END EC PRIVATE KEY-----\n"}
+RUN = "0a1b2c3d"  # what a stage command says last
 TEXTS = {
     "tls:index/privateKey:PrivateKey": {"public_key_pem": "-----BEGIN PUBLIC KEY-----\n{name}\n"},
     "tls:index/certRequest:CertRequest": {"cert_request_pem": "-----BEGIN CERTIFICATE REQUEST-----\n{name}\n"},
     "tls:index/selfSignedCert:SelfSignedCert": {"cert_pem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
     "tls:index/locallySignedCert:LocallySignedCert": {"cert_pem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
     "random:index/randomUuid:RandomUuid": {"result": "00000000-0000-4000-8000-000000000000"},
-    "command:remote:Command": {"stdout": "", "stderr": ""},
+    "command:remote:Command": {"stdout": f"something\n{RUN}", "stderr": ""},
 }
 
 

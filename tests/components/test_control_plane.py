@@ -12,7 +12,7 @@ from components.preparation import Preparation, PreparationArgs
 from components.rollout import Rollout, RolloutArgs
 from components.worker_node import WorkerNode, WorkerNodeArgs
 from settings import Stack
-from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
+from tests.components.recorder import RUN, Registration, commands, is_secret, plain_texts, run, unwrapped
 from tests.settings import samples
 
 
@@ -71,6 +71,16 @@ def test_a_founding_ticket_is_given_only_by_the_first_staging_of_a_host(tmp_path
     assert secrets["update"] == "sh -s -- again"
     ticket = unwrapped(secrets["stdin"]).partition('if [ "$1" = first ]; then\n')[2]
     assert "founding-ticket.sh a-cluster-token shaolin=https://192.0.2.11:2380," in ticket
+
+
+def test_a_turn_runs_again_whenever_something_was_staged_again(tmp_path: Path) -> None:
+    """A turn failed on a bad flag, and its author went back to the old one: for the engine, which keeps the inputs of
+    the last turn that succeeded, nothing had changed, and the master kept what it had failed with."""
+    stack = samples.stack(tmp_path)
+    turn = commands(run(lambda: control_plane(stack)))["shaolin-activate"].inputs
+    assert turn["create"] == "sh -s -- first"
+    assert turn["update"].split()[:4] == ["sh", "-s", "--", "again"]
+    assert turn["update"].split().count(RUN) == 4  # etcd and the rest, secret and plain
 
 
 def test_every_script_runs_wholly_or_not_at_all(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def steps_by_name(changes: Mapping[str, Any]) -> dict[str, list[str]]:
     found = {}
     for step in DEV.steps(changes):
         assert step["op"] == "update", f"{step['urn']}: {step['op']}"
-        assert set(step["detailedDiff"]) == {"stdin"}, f"{step['urn']}: {step['detailedDiff']}"
+        # A turn's ``update`` names the runs of the stages before it, which a preview can't know; it shows no diff.
+        known = set(step["detailedDiff"]) - ({"update"} if step["urn"].endswith("-activate") else set())
+        assert known == {"stdin"}, f"{step['urn']}: {step['detailedDiff']}"
         found[step["urn"].rpartition("::")[2]] = changed_lines(step)
     return found
 
