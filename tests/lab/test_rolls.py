@@ -1,7 +1,7 @@
 """Changes that restart apiservers, etcd members and kubelets of stack ``dev``, under a load that notices everything.
 
-The tests are one story, since every roll costs a minute: a changed flag; a flag that the apiserver refuses, then mended
-together with changes of etcd and the kubelet; the way back to what the stack's file says.
+The tests are one story, since every roll costs a minute: a changed flag; a flag that the apiserver refuses, and back;
+changes of etcd and the kubelet as well; the way back to what the stack's file says.
 """
 
 from collections.abc import Callable, Iterator
@@ -130,7 +130,16 @@ def assert_names_the_fault(refused: Run, host: str) -> None:
     assert said in refused.text, refused.text
 
 
-def test_correcting_the_value_finishes_the_roll_and_etcd_and_kubelets_change_with_it() -> None:
+def test_going_back_to_the_very_value_before_mends_the_broken_master() -> None:
+    """The engine keeps the inputs of the last turn that succeeded: it took going back for no change at all, and the
+    master kept what it had failed with."""
+    with nobody_notices():
+        DEV.up(APISERVER_FLAG).ok()
+    assert all(ready(name) for name in MASTERS)
+    assert all("event-ttl" not in pod_of(APISERVER, name) for name in MASTERS)
+
+
+def test_apiserver_etcd_and_kubelet_change_in_one_turn_of_each_master() -> None:
     """etcd's restart takes its own apiserver along; one that only knew its own member would stall for a minute."""
     with nobody_notices() as readiness:
         DEV.up(ETCD_AND_KUBELET).ok()
