@@ -1,7 +1,7 @@
 """A host that cannot be reached is told as host, step, cause and remedy, whichever SSH client says so.
 
-The words are those of Python's SSH library (the lab's plugin), from real dials, and of Go's (the official one), from its
-source.
+The words are those of Python's SSH library (the lab's plugin), from real dials, and of Go's (the official one), from
+its source.
 """
 
 import dataclasses
