@@ -76,7 +76,8 @@ def etcd(stack: Stack, host: Host) -> File:
 def kube_apiserver(stack: Stack, host: Host) -> File:
     """The apiserver's manifest: its own advertise address, and its own etcd member first.
 
-    The other members follow because an apiserver that knows only its own stalls whenever that member restarts.
+    The other members follow because an apiserver that knows only its own stalls whenever that member restarts. First
+    is no preference: etcd's client asks all of them in turn.
     """
     cluster = stack.cluster
     others = [client_url(master) for name, master in stack.masters().items() if name != host.name]

@@ -4,7 +4,7 @@
 # Needs lib.sh and static-pods.sh, and the variables
 #   NODE, ADDRESS     this host's name and address
 #   ETCD_MEMBERS      the stack's members, one "name=https://address:2380" a word
-# A ticket (see founding_ticket) is what allows a host without data to form a cluster; it is given once, see DESIGN.
+# A ticket (see founding_ticket) is what allows a host without data to form a cluster; it is given once (docs/architecture.md).
 
 ETCD_TICKET=$EVENKEEL_STATE/etcd-founding-ticket
 ETCD_PEER_URL=https://$ADDRESS:2380

@@ -31,7 +31,7 @@ def test_every_manifest_is_a_pod_by_the_releases_own_schema(stack: Stack) -> Non
     assert {file.mode for file in files} == {"0600"}
 
 
-def test_an_apiserver_advertises_its_own_address_and_asks_its_own_etcd_member_first(stack: Stack) -> None:
+def test_an_apiserver_advertises_its_own_address_and_knows_every_etcd_member(stack: Stack) -> None:
     """With only its own member it stalls whenever that restarts: 60 s a node and hundreds of failed requests."""
     own = flags(static_pods.kube_apiserver(stack, stack.hosts["wudang"]).content)
     assert own["advertise-address"] == "192.0.2.12"
