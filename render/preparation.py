@@ -1,4 +1,4 @@
-"""What one host is checked for and prepared with: the variables and files of scripts/preflight.sh and prepare.sh.
+"""What one host is checked for and prepared with: the variables and files of scripts/preflight*.sh and prepare.sh.
 
 Owns the limits, ports, commands, programs and images that go with each role. Does not own how they are checked or
 installed (``scripts``), containerd's configuration (``render.containerd``), or how the text reaches the host
@@ -24,7 +24,8 @@ from render.static_pods import (
 from settings import Host, Role, Stack
 
 Scripts = Mapping[str, str]
-FROM_STANDARD_INPUT = {"preflight.sh", "prepare.sh"}  # scripts that need not be on a host
+PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
+FROM_STANDARD_INPUT = {*PREFLIGHT, "prepare.sh"}  # scripts that need not be on a host
 ON_HOST = "/usr/local/lib/evenkeel"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
@@ -128,7 +129,12 @@ NODE_SYSCTLS = {
 
 def preflight_body(stack: Stack, host: Host, scripts: Scripts) -> str:
     """The whole of the preflight's script. ``scripts``: the texts of scripts/, by file name."""
-    return scripts["lib.sh"] + assignments(preflight_variables(stack, host)) + scripts["preflight.sh"]
+    return preflight_text(preflight_variables(stack, host), scripts)
+
+
+def preflight_text(variables: Mapping[str, str], scripts: Scripts) -> str:
+    """The preflight's script for these variables."""
+    return scripts["lib.sh"] + assignments(variables) + "".join(scripts[name] for name in PREFLIGHT)
 
 
 def prepare_body(stack: Stack, host: Host, scripts: Scripts) -> str:

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Programs that come as checked downloads: unpacking them beside the running ones, and moving them into place.
-# Does not own fetching (preflight.sh) or who is restarted afterwards (activate-runtime.sh, kubelet.sh). Needs lib.sh.
+# Does not own fetching (preflight-sources.sh) or who is restarted afterwards (activate-runtime.sh, kubelet.sh).
+# Needs lib.sh.
 #
 # A table names one artifact a line: NAME SHA256 tar|plain FOLDER MEMBER...
 # A MEMBER is a file's name, or NAME=PATTERN for a file that the archive calls by another name, or * for all programs.

@@ -13,7 +13,8 @@ from render import containerd, preparation
 from render.files import wrap
 from tests.settings import samples
 
-SCRIPTS = {"lib.sh": "lib\n", "preflight.sh": "check\n", "prepare.sh": "prepare\n", "activate-worker.sh": "work\n"}
+SCRIPTS = {"lib.sh": "lib\n", "prepare.sh": "prepare\n", "activate-worker.sh": "work\n"}
+SCRIPTS |= {name: f"{name}\n" for name in preparation.PREFLIGHT}
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ class BareHost:
     def start(self, stack: Stack, name: str, **changed: str) -> "subprocess.Popen[str]":
         """The same, without waiting for its end."""
         variables = preparation.preflight_variables(stack, stack.hosts[name]) | changed
-        text = wrap(SCRIPTS["lib.sh"] + preparation.assignments(variables) + SCRIPTS["preflight.sh"])
+        text = wrap(preparation.preflight_text(variables, SCRIPTS))
         environment = {
             "PATH": str(self.bin),
             "EVENKEEL_ROOT": str(self.root),
