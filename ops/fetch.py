@@ -20,6 +20,10 @@ class FetchError(Exception):
         super().__init__(f"{what}; {remedy}")
 
 
+class AbsentError(FetchError):
+    """Whoever was asked answered, and does not have it."""
+
+
 class Fetcher:
     """An HTTP client that goes only where it was sent.
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from ops.fetch import Fetcher, FetchError
+from ops.fetch import AbsentError, Fetcher, FetchError
 from releases import ImageReference, Mirror
 
 MANIFESTS = (
@@ -20,15 +20,18 @@ MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+# Docker Hub's API is not at the name that its images carry.
+API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
 def digest(fetcher: Fetcher, image: ImageReference, mirror: Mirror | None, architectures: list[str]) -> str:
-    """The digest of the image's manifest, which must serve all of ``architectures``."""
+    """The digest of the image's manifest, which must serve all of ``architectures``, whatever it serves if none."""
     url = manifest_url(image, mirror)
     response = _get_manifest(fetcher, url)
     if not response.is_success:
-        raise FetchError(f"{url}: answered HTTP {response.status_code}", _remedy(image, mirror))
+        kind = AbsentError if response.status_code == httpx.codes.NOT_FOUND else FetchError
+        raise kind(f"{url}: answered HTTP {response.status_code}", _remedy(image, mirror))
     actual = f"sha256:{hashlib.sha256(response.content).hexdigest()}"
     claimed = response.headers.get("docker-content-digest", actual)
     if claimed != actual:
@@ -41,7 +44,8 @@ def digest(fetcher: Fetcher, image: ImageReference, mirror: Mirror | None, archi
 def manifest_url(image: ImageReference, mirror: Mirror | None) -> str:
     """Where the registry API has the image's manifest; at a mirror the repository carries the registry's name."""
     if mirror is None:
-        return f"https://{image.registry}/v2/{image.repository}/manifests/{image.tag}"
+        host = API_HOSTS.get(image.registry, image.registry)
+        return f"https://{host}/v2/{image.repository}/manifests/{image.tag}"
     return f"{mirror.images.rstrip('/')}/v2/{image.registry}/{image.repository}/manifests/{image.tag}"
 
 

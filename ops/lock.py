@@ -2,11 +2,12 @@
 
 Owns: collecting checksums and digests, and writing the lock whole or not at all. Does not own: where they come from
 (``ops.checksums``, ``ops.images``). A checksum that nobody fetched is never written: a single fault, and no lock is.
+Only a mirror may lack something, images of hubs, and the lock then lacks them too.
 """
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Annotated, TypeVar
@@ -20,9 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ops import checksums, images
-from ops.fetch import CONNECTIONS, Fetcher, FetchError
+from ops.fetch import CONNECTIONS, AbsentError, Fetcher, FetchError
 from releases import LockFile, Mirror, ReleaseError, ReleaseFile, read_release
-from releases.schema import Architecture
+from releases.schema import HUB_IMAGES, Architecture
 from releases.store import FOLDER, lock_path, mirrored, release_digest
 
 HEADER = "# Written by `python -m ops lock {name}` from {source}. Do not edit it: write it again instead.\n"
@@ -49,11 +50,15 @@ def lock_release(
             for name in file.artifacts
             for architecture in architectures
         }
-        digests = {name: pool.submit(images.digest, fetcher, file.image(name), mirror, names) for name in file.images}
+        digests = {
+            # Harbor's images are for amd64 alone: a hub's architecture is not the cluster's affair.
+            name: pool.submit(images.digest, fetcher, file.image(name), mirror, [] if name in HUB_IMAGES else names)
+            for name in file.images
+        }
         for future in [*sums.values(), *digests.values()]:
             future.add_done_callback(lambda _: advance())
     faults: list[str] = []
-    found, pinned = _settled(sums, faults), _settled(digests, faults)
+    found, pinned = _settled(sums, faults), _settled(digests, faults, HUB_IMAGES if mirror else ())
     if faults:
         raise LockError("\n".join(faults))
     artifacts = {name: {arch: found[name, arch] for arch in architectures} for name in file.artifacts}
@@ -115,6 +120,10 @@ def command(
     else:
         count = f"{len(lock.artifacts)} artifacts, {len(lock.images)} images"
         console.print(f"{path}: {'written' if changed else 'unchanged'} ({count})", markup=False, soft_wrap=True)
+        absent = [name for name in file.images if name not in lock.images]
+        if absent:
+            text = f"left out, as the mirror does not have them: {', '.join(absent)}"
+            console.print(text, markup=False, soft_wrap=True)
 
 
 def _with_progress(
@@ -141,13 +150,14 @@ def _sum(fetcher: Fetcher, file: ReleaseFile, mirror: Mirror | None, name: str, 
     return found
 
 
-def _settled(futures: dict[Key, Future[str]], faults: list[str]) -> dict[Key, str]:
+def _settled(futures: dict[Key, Future[str]], faults: list[str], dispensable: Collection[Key] = ()) -> dict[Key, str]:
     results: dict[Key, str] = {}
     for key, future in futures.items():
         try:
             results[key] = future.result()
         except FetchError as error:
-            faults.append(str(error))
+            if not (isinstance(error, AbsentError) and key in dispensable):
+                faults.append(str(error))
     return results
 
 

@@ -23,6 +23,18 @@ IMAGES = (
     "pause",
     "flannel",
 )
+# What runs on hubs: what every Harbor has, and what a stack may do without.
+HARBOR_IMAGES = (
+    "harbor-core",
+    "harbor-registry",
+    "harbor-registryctl",
+    "harbor-jobservice",
+    "harbor-portal",
+    "harbor-proxy",
+    "harbor-log",
+)
+OPTIONAL_HARBOR_IMAGES = ("harbor-trivy", "harbor-exporter", "harbor-db", "harbor-redis")
+HUB_IMAGES = HARBOR_IMAGES + OPTIONAL_HARBOR_IMAGES
 
 Architecture = Literal["amd64", "arm64"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -50,6 +62,7 @@ class Versions(_Model):
     flannel_cni: Version
     coredns: Version
     pause: Version
+    harbor: Version
 
     @model_validator(mode="before")
     @classmethod
@@ -101,7 +114,7 @@ class ReleaseFile(_Model):
     @model_validator(mode="after")
     def _complete(self) -> "ReleaseFile":
         _exactly("artifacts", self.artifacts, ARTIFACTS)
-        _exactly("images", self.images, IMAGES)
+        _exactly("images", self.images, IMAGES + HUB_IMAGES)
         for name in self.artifacts:
             for architecture in self.architectures:
                 self.artifact(name, architecture)
@@ -137,7 +150,10 @@ class Mirror(_Model):
 
 
 class LockFile(_Model):
-    """What a release's artifacts and images were when they were locked."""
+    """What a release's artifacts and images were when they were locked.
+
+    Images of hubs may be absent: a mirror need not have what its stacks do not run.
+    """
 
     release: str
     release_sha256: Sha256

@@ -5,6 +5,7 @@ Does not own: the form of the files (``releases.schema``) or writing a lock (``o
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from releases.schema import LockFile, Mirror, ReleaseFile, Versions
+from releases.schema import IMAGES, LockFile, Mirror, ReleaseFile, Versions
 
 FOLDER = Path(__file__).parent
 FileModel = TypeVar("FileModel", bound=BaseModel)
@@ -76,17 +77,17 @@ class Release:
         if name not in known:
             raise ReleaseError(f"release {self.name} has no image {name}", f"choose one of {', '.join(known)}")
         if name not in self.lock.images:
-            raise ReleaseError(
-                f"release {self.name}: the lock has no digest of image {name}", relock(self.name, self.mirror)
-            )
+            what = f"release {self.name}: the lock has no digest of image {name}"
+            first = f"put {self.file.image(name)} on the mirror, and " if self.mirror else ""
+            raise ReleaseError(what, first + relock(self.name, self.mirror))
         return f"{self.file.image(name)}@{self.lock.images[name]}"
 
     def image_mirrors(self) -> dict[str, str | None]:
-        """For each registry that images come from, the mirror's address, or None where there is no mirror.
+        """For each registry that the cluster's images come from, the mirror's address, or None without a mirror.
 
         At a mirror the repository is named after the official registry: ``MIRROR/registry.k8s.io/kube-apiserver``.
         """
-        registries = sorted({self.file.image(name).registry for name in self.file.images})
+        registries = sorted({self.file.image(name).registry for name in IMAGES})
         return dict.fromkeys(registries, self.mirror.images if self.mirror else None)
 
 
@@ -143,8 +144,8 @@ def locked_architectures(file: ReleaseFile, lock: LockFile) -> list[str]:
     ]
 
 
-def missing_from_lock(file: ReleaseFile, lock: LockFile) -> list[str]:
-    """What the lock lacks, in words, to be usable for any architecture that it names."""
+def missing_from_lock(file: ReleaseFile, lock: LockFile, needed: Collection[str] = IMAGES) -> list[str]:
+    """What the lock lacks, in words, to be usable for any architecture that it names and for the needed images."""
     started = {architecture for locked in lock.artifacts.values() for architecture in locked}
     wanted = [architecture for architecture in file.architectures if architecture in started]
     artifacts = [
@@ -153,7 +154,7 @@ def missing_from_lock(file: ReleaseFile, lock: LockFile) -> list[str]:
         for architecture in wanted
         if architecture not in lock.artifacts.get(name, {})
     ]
-    images = [f"the digest of image {name}" for name in file.images if name not in lock.images]
+    images = [f"the digest of image {name}" for name in needed if name not in lock.images]
     return artifacts + images + ([] if wanted else ["every artifact's sha256"])
 
 

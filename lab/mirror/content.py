@@ -66,8 +66,9 @@ def ensure(release: ReleaseFile, say: Callable[[str], None]) -> Path:
 
 
 def references(release: ReleaseFile) -> dict[str, str]:
-    """The official name of every image that the mirror has."""
-    return {**{name: str(release.image(name)) for name in release.images}, "tools": TOOLS_IMAGE}
+    """The official name of every image that the mirror has: those of the release that can be made here, and one more."""
+    made = images.recipes()
+    return {name: str(release.image(name)) for name in release.images if name in made} | {"tools": TOOLS_IMAGE}
 
 
 def _build(release: ReleaseFile, folder: Path, built: Path) -> None:

@@ -1,7 +1,8 @@
 """Publishers and registries as the lock meets them, answering from memory.
 
 They behave as the real ones do where that matters: dl.k8s.io serves a bare sum, others lists of ``sum  name`` for one
-file or many, GitHub redirects to where files lie, registries want an anonymous token and serve an index.
+file or many, GitHub redirects to where files lie, registries want an anonymous token and serve an index. Docker Hub's
+API is at a name of its own, and has Harbor's images for one architecture only, without an index.
 """
 
 import hashlib
@@ -12,9 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from releases import ReleaseFile
+from releases import ImageReference, ReleaseFile
 
 ARCHITECTURES = ("amd64", "arm64")
+API = {"docker.io": "registry-1.docker.io"}
+TOKENS = {"docker.io": "auth.docker.io"}
 TOKEN = "anonymous-token"
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -30,6 +33,21 @@ def index(image: str, architectures: tuple[str, ...] = ARCHITECTURES) -> bytes:
     unknown = {"os": "unknown", "architecture": "unknown"}
     manifests = [{"digest": f"sha256:{sha256(image)}", "platform": platform} for platform in [*platforms, unknown]]
     return json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+
+
+def single(image: str) -> bytes:
+    """The manifest of an image that is there for one architecture."""
+    return json.dumps({"schemaVersion": 2, "config": {"digest": f"sha256:{sha256(image)}"}}).encode()
+
+
+def manifest(image: ImageReference) -> bytes:
+    """What the image's publisher serves."""
+    return single(str(image)) if image.registry == "docker.io" else index(str(image))
+
+
+def manifest_address(image: ImageReference) -> str:
+    """Where the image's publisher serves that."""
+    return f"https://{API.get(image.registry, image.registry)}/v2/{image.repository}/manifests/{image.tag}"
 
 
 def digest(body: bytes) -> str:
@@ -52,8 +70,7 @@ class World:
         for address, lines in sums.items():
             self._publish(address, lines)
         for name in file.images:
-            image = file.image(name)
-            self._host_image(image.registry, image.repository, image.tag, index(str(image)))
+            self._host_image(file.image(name))
 
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self._answer)
@@ -74,11 +91,13 @@ class World:
         others = [f"{'0' * 64}  other-{number}.tar.gz" for number in range(3)]
         self.answers[elsewhere] = httpx.Response(200, text="\n".join([*others, *lines, ""]))
 
-    def _host_image(self, registry: str, repository: str, tag: str, body: bytes) -> None:
-        realm, scope = f"https://{registry}/token", f"repository:{repository}:pull"
+    def _host_image(self, image: ImageReference) -> None:
+        registry, body = image.registry, manifest(image)
+        realm = f"https://{TOKENS.get(registry, registry)}/token"
+        scope = f"repository:{image.repository}:pull"
         challenge = f'Bearer realm="{realm}",service="{registry}",scope="{scope}"'
 
-        def manifest(request: httpx.Request) -> httpx.Response:
+        def answer(request: httpx.Request) -> httpx.Response:
             assert "application/vnd.oci.image.index.v1+json" in request.headers["accept"]
             if request.headers.get("authorization") != f"Bearer {TOKEN}":
                 return httpx.Response(401, headers={"www-authenticate": challenge})
@@ -89,7 +108,7 @@ class World:
             good = asked["service"] == registry and asked["scope"].endswith(":pull")
             return httpx.Response(200, json={"token": TOKEN}) if good else httpx.Response(400)
 
-        self.answers[f"https://{registry}/v2/{repository}/manifests/{tag}"] = manifest
+        self.answers[manifest_address(image)] = answer
         self.answers[realm] = token
 
 
@@ -103,6 +122,5 @@ def mirror(file: ReleaseFile, architectures: tuple[str, ...] = ("amd64",)) -> di
             content[f"/{url.netloc}{url.path}.sha256"] = line.encode()
     for name in file.images:
         image = file.image(name)
-        single = {"schemaVersion": 2, "config": {"digest": f"sha256:{sha256(str(image))}"}}
-        content[f"/v2/{image.registry}/{image.repository}/manifests/{image.tag}"] = json.dumps(single).encode()
+        content[f"/v2/{image.registry}/{image.repository}/manifests/{image.tag}"] = single(str(image))
     return content

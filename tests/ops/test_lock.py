@@ -52,7 +52,7 @@ def test_a_lock_holds_what_each_publisher_says(file: ReleaseFile, world: publish
                 url
             )
     for name in file.images:
-        assert lock.images[name] == publishers.digest(publishers.index(str(file.image(name))))
+        assert lock.images[name] == publishers.digest(publishers.manifest(file.image(name)))
     assert lock.source == "publishers"
 
 
@@ -123,8 +123,7 @@ def test_everything_that_is_missing_is_told_at_once(file: ReleaseFile, world: pu
 
 
 def manifest_of(file: ReleaseFile, name: str = "pause") -> str:
-    image = file.image(name)
-    return f"https://{image.registry}/v2/{image.repository}/manifests/{image.tag}"
+    return publishers.manifest_address(file.image(name))
 
 
 def manifest(body: bytes, **headers: str) -> httpx.Response:
@@ -181,7 +180,7 @@ def mirrored_world(file: ReleaseFile, world: publishers.World) -> publishers.Wor
     for name in file.images:
         image = file.image(name)
         address = f"{MIRROR.images}/v2/{image.registry}/{image.repository}/manifests/{image.tag}"
-        world.answers[address] = manifest(publishers.index(str(image)))
+        world.answers[address] = manifest(publishers.manifest(image))
     return world
 
 
@@ -200,6 +199,35 @@ def test_a_file_that_the_mirror_lacks_is_named(file: ReleaseFile, world: publish
     assert refusals(file, mirrored, mirror=MIRROR) == [
         f"{address}: is not there (HTTP 404); put runc.amd64 and its .sha256 on the mirror"
     ]
+
+
+def test_what_no_hub_runs_need_not_be_on_the_mirror(file: ReleaseFile, world: publishers.World) -> None:
+    mirrored = mirrored_world(file, world)
+    absent = [address for address in mirrored.answers if "/trivy-adapter" in address or "/harbor-core" in address]
+    for address in absent:
+        mirrored.answers[address] = httpx.Response(404)
+    lock = lock_release(file, MIRROR, ["amd64", "arm64"], transport=mirrored.transport())
+    assert set(file.images) - set(lock.images) == {"harbor-core", "harbor-trivy"}
+
+
+def test_an_image_of_hubs_that_the_mirror_cannot_answer_for_is_a_fault(
+    file: ReleaseFile, world: publishers.World
+) -> None:
+    mirrored = mirrored_world(file, world)
+    (address,) = [address for address in mirrored.answers if address.startswith(MIRROR.images) and "/trivy" in address]
+    mirrored.answers[address] = httpx.Response(503)
+    assert [line.partition(";")[0] for line in refusals(file, mirrored, mirror=MIRROR)] == [
+        f"{address}: answered HTTP 503"
+    ]
+
+
+def test_an_image_of_hubs_that_its_publisher_does_not_have_is_a_fault(
+    file: ReleaseFile, world: publishers.World
+) -> None:
+    """A slip in its version must not pass for a service that nobody runs."""
+    world.answers[manifest_of(file, "harbor-core")] = httpx.Response(404)
+    (line,) = refusals(file, world)
+    assert line.startswith(f"{manifest_of(file, 'harbor-core')}: answered HTTP 404; check the image and its version")
 
 
 def test_a_mirror_may_not_lead_elsewhere(file: ReleaseFile, world: publishers.World) -> None:
@@ -241,13 +269,17 @@ def test_a_checksum_is_found_in_each_form_that_publishers_use(text: str, expecte
 
 
 @pytest.fixture
-def mirror_server(file: ReleaseFile) -> Iterator[str]:
+def mirror_content(file: ReleaseFile) -> dict[str, bytes]:
+    return publishers.mirror(file)
+
+
+@pytest.fixture
+def mirror_server(mirror_content: dict[str, bytes]) -> Iterator[str]:
     """A mirror of amd64 on a real port of the loopback."""
-    content = publishers.mirror(file)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = content.get(self.path)
+            body = mirror_content.get(self.path)
             self.send_response(404 if body is None else 200)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
@@ -274,11 +306,22 @@ def test_the_command_locks_against_a_mirror(mirror_server: str, tmp_path: Path) 
     mirror = ("--mirror-artifacts", mirror_server, "--mirror-images", mirror_server)
     result = run(RELEASE, *mirror, "--arch", "amd64", "--output", str(output))
     assert result.returncode == 0, result.stderr
-    assert "written (7 artifacts, 8 images)" in result.stderr
+    assert "written (7 artifacts, 19 images)" in result.stderr
     lock: LockFile = read_lock(output, RELEASE)
     assert isinstance(lock.source, Mirror)
     assert output.stat().st_mode & 0o777 == 0o644
     assert "unchanged" in run(RELEASE, *mirror, "--arch", "amd64", "--output", str(output)).stderr
+
+
+def test_the_command_says_what_the_mirror_lacks(
+    mirror_content: dict[str, bytes], mirror_server: str, tmp_path: Path
+) -> None:
+    for path in [path for path in mirror_content if "/harbor-exporter/" in path or "/trivy-adapter" in path]:
+        del mirror_content[path]
+    mirror = ("--mirror-artifacts", mirror_server, "--mirror-images", mirror_server)
+    result = run(RELEASE, *mirror, "--arch", "amd64", "--output", str(tmp_path / "lock.yaml"))
+    assert result.returncode == 0, result.stderr
+    assert "left out, as the mirror does not have them: harbor-trivy, harbor-exporter\n" in result.stderr
 
 
 def test_the_command_leaves_an_older_lock_alone_where_it_fails(mirror_server: str, tmp_path: Path) -> None:
@@ -293,7 +336,7 @@ def test_the_command_leaves_an_older_lock_alone_where_it_fails(mirror_server: st
 
 
 ARGUMENTS = [
-    (("1999.01",), "release 1999.01: is not a release that there is; choose one of 2026.11"),
+    (("1999.01",), "release 1999.01: is not a release that there is; choose one of 2026.10, 2026.11"),
     ((RELEASE, "--arch", "s390x"), "--arch: s390x: is not in release 2026.11; choose from amd64, arm64"),
     ((RELEASE, "--mirror-images", "http://m"), "--mirror-images is given without --mirror-artifacts"),
     (

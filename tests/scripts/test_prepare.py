@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import settings
+from releases.schema import IMAGES
 from render import preparation
 from tests.scripts.bare_host import SCRIPTS
 from tests.scripts.prepared_host import SYSCTLS, PreparedHost, artifacts, stack
@@ -59,7 +60,7 @@ def test_every_image_has_both_its_names(host: PreparedHost, first: settings.Stac
     listed = {tuple(line.split()) for line in (host.root / "images.list").read_text().splitlines()}
     tagged, digest = first.release.image("kube-apiserver").split("@")
     assert {(f"registry.k8s.io/kube-apiserver@{digest}", "index", digest), (tagged, "index", digest)} <= listed
-    assert len(listed) == 2 * len(first.release.file.images)
+    assert len(listed) == 2 * len(IMAGES)
     assert f"registry.k8s.io/kube-apiserver@{digest}" in (host.state / "images").read_text().splitlines()
 
 
@@ -94,7 +95,7 @@ def test_what_runs_is_left_alone_until_its_turn(
     assert "restrict_oom" not in (host.root / "etc/containerd/config.toml").read_text()
     assert host.systemctl_calls == []
     assert {programs[f"{BIN}/kubectl"], programs[f"{CNI}/bridge"]} == {"kubectl 2", "bridge 2"}
-    assert len(host.pulls) == 2 * len(first.release.file.images)
+    assert len(host.pulls) == 2 * len(IMAGES)
 
 
 def test_its_turn_puts_the_new_runtime_to_work_once(
@@ -232,4 +233,4 @@ def test_a_run_that_was_killed_is_finished_by_the_next(moment: int, host: Prepar
     assert done.returncode == 0, done.stderr
     assert set(host.programs()) == set(PROGRAMS)
     assert (host.state / "applied/runtime").exists()
-    assert len((host.state / "images").read_text().splitlines()) == len(first.release.file.images)
+    assert len((host.state / "images").read_text().splitlines()) == len(IMAGES)

@@ -107,6 +107,31 @@ def test_a_name_that_the_release_does_not_have_is_refused_with_those_that_it_has
         release.image("etdc")
 
 
+def test_an_image_that_the_mirror_lacked_is_refused_where_it_is_needed_with_what_to_do(root: Path) -> None:
+    values = samples.put(samples.values(), "release.mirror", {"artifacts": "http://m:8080", "images": "http://m:5000"})
+    stack = samples.stack(root, {"release": values["release"]})
+    lock = {**samples.lock(), "images": without(samples.lock()["images"], "harbor-trivy")}
+    (root / "lock.yaml").write_text(yaml.safe_dump(lock))
+    release = settings.parse(values, root).release
+    assert release.image("harbor-core") == stack.release.image("harbor-core")
+    with pytest.raises(ReleaseError, match=r"no digest of image harbor-trivy; put docker.io/goharbor/trivy-\S+ on the"):
+        release.image("harbor-trivy")
+
+
+def test_the_images_of_hubs_are_no_affair_of_the_clusters_containerd(root: Path) -> None:
+    release = samples.stack(root).release
+    assert release.image("harbor-core").startswith(f"docker.io/goharbor/harbor-core:v{release.versions.harbor}@sha256:")
+    assert "docker.io" not in release.image_mirrors()
+
+
+def test_an_upgrade_of_harbor_is_another_release_and_nothing_else() -> None:
+    earlier, later = read_release("2026.10"), read_release("2026.11")
+    assert (earlier.versions.harbor, later.versions.harbor) == ("2.14.4", "2.15.2")
+    assert earlier.versions.model_dump(exclude={"harbor"}) == later.versions.model_dump(exclude={"harbor"})
+    assert earlier.artifacts == later.artifacts
+    assert {name for name in later.images if earlier.images[name] != later.images[name]} == {"harbor-redis"}
+
+
 def test_an_image_keeps_its_official_name_and_is_pinned_by_digest(root: Path) -> None:
     values = samples.put(samples.values(), "release.mirror", {"artifacts": "http://m:8080", "images": "http://m:5000"})
     release = samples.stack(root, {"release": values["release"]}).release
