@@ -5,20 +5,32 @@ raise ``SettingsError``, whose text holds one line a fault: key, value, what is 
 """
 
 from settings.errors import Fault, SettingsError
+from settings.harbor import S3, Database, Generations, PullSecret, Redis, Resources, Service, Storage
 from settings.loader import load, parse
 from settings.schema import Cluster, LoadBalancer, Role, Vip
-from settings.stack import Bastion, Host, Ssh, Stack
+from settings.stack import Bastion, GivenSecrets, Harbor, Host, ServerCertificate, Ssh, Stack
 
 __all__ = [
+    "S3",
     "Bastion",
     "Cluster",
+    "Database",
     "Fault",
+    "Generations",
+    "GivenSecrets",
+    "Harbor",
     "Host",
     "LoadBalancer",
+    "PullSecret",
+    "Redis",
+    "Resources",
     "Role",
+    "ServerCertificate",
+    "Service",
     "SettingsError",
     "Ssh",
     "Stack",
+    "Storage",
     "Vip",
     "load",
     "parse",

@@ -91,12 +91,13 @@ def _known_hosts(draft: Draft, ssh: SshSettings, root: Path) -> list[known_hosts
 
 
 def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None:
-    if draft.private_key is not None and ssh.private_key_file is not None:
+    private_key = draft.secrets.get(PRIVATE_KEY)
+    if private_key is not None and ssh.private_key_file is not None:
         what = f"is given, and so is {PRIVATE_KEY}"
         draft.faults.append(fault(_KEY_FILE, ssh.private_key_file, what, "keep one of the two"))
         return None
-    if draft.private_key is not None:
-        return _usable(draft, (PRIVATE_KEY,), "(not shown)", draft.private_key)
+    if private_key is not None:
+        return _usable(draft, (PRIVATE_KEY,), "(not shown)", private_key)
     if ssh.private_key_file is None:
         remedy = f"name the key's file, or set {PRIVATE_KEY} with `pulumi config set --secret`"
         draft.faults.append(fault(_KEY_FILE, None, f"is not set, and neither is {PRIVATE_KEY}", remedy))

@@ -11,16 +11,37 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from settings.errors import NAMESPACE, Fault, fault, from_pydantic, nearest
-from settings.fields import Name
+from settings.fields import Mark, Name
+from settings.harbor import HarborSettings
 from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
 
-HOSTS, PRIVATE_KEY = "hosts", "sshPrivateKey"
-KEYS = ("cluster", HOSTS, "ssh", PRIVATE_KEY, "loadBalancer", "release")
+HOSTS, HARBOR, REPAIR = "hosts", "harbor", "repair"
+PRIVATE_KEY = "sshPrivateKey"
+ADMIN_PASSWORD, DATABASE_PASSWORD = "harborAdminPassword", "harborDatabasePassword"
+REDIS_PASSWORD, STORAGE_SECRET_KEY = "harborRedisPassword", "harborStorageSecretKey"
+TOKEN_KEY, SECRET_KEY = "harborTokenKey", "harborSecretKey"
+CSRF_KEY, CERTIFICATE_KEY = "harborCsrfKey", "harborCertificateKey"
+FILES = (PRIVATE_KEY, TOKEN_KEY, CERTIFICATE_KEY)  # secrets of several lines
+SECRETS = (
+    *FILES,
+    ADMIN_PASSWORD,
+    DATABASE_PASSWORD,
+    REDIS_PASSWORD,
+    STORAGE_SECRET_KEY,
+    SECRET_KEY,
+    CSRF_KEY,
+)
+TEXTS = (*SECRETS, REPAIR)  # what is text even where it looks like a number
+KEYS = ("cluster", HOSTS, "ssh", "loadBalancer", HARBOR, "release", *TEXTS)
 SectionModel = TypeVar("SectionModel", bound=Section)
 
 
 class _NamedHost(Section):
     name: Name
+
+
+class _Marked(Section):
+    repair: Mark = ""
 
 
 @dataclass
@@ -30,8 +51,11 @@ class Draft:
     cluster: Cluster | None = None
     ssh: SshSettings | None = None
     load_balancer: LoadBalancer | None = None
+    harbor: HarborSettings | None = None
+    harbor_wanted: bool = False
     release: ReleaseSettings | None = None
-    private_key: str | None = None
+    repair: str = ""
+    secrets: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, HostSettings] = field(default_factory=dict)
     hosts_complete: bool = False
     faults: list[Fault] = field(default_factory=list)
@@ -44,18 +68,29 @@ class Draft:
 def read(values: Mapping[str, object]) -> Draft:
     """Reads every section of a stack's configuration, keeping all faults."""
     draft = Draft()
-    draft.faults += [
-        fault([name], value, "is not a key that there is", nearest(str(name), KEYS))
-        for name, value in values.items()
-        if name not in KEYS
-    ]
+    draft.faults += [_unknown(name, value) for name, value in values.items() if name not in KEYS]
     draft.cluster = _section(draft, values, "cluster", Cluster)
     draft.ssh = _section(draft, values, "ssh", SshSettings)
     draft.load_balancer = _section(draft, values, "loadBalancer", LoadBalancer)
     draft.release = _section(draft, values, "release", ReleaseSettings)
+    draft.harbor_wanted = values.get(HARBOR) is not None
+    draft.harbor = _section(draft, values, HARBOR, HarborSettings) if draft.harbor_wanted else None
     _read_hosts(draft, values.get(HOSTS))
-    _read_private_key(draft, values.get(PRIVATE_KEY))
+    _read_secrets(draft, values)
+    _read_repair(draft, values.get(REPAIR))
     return draft
+
+
+def setting(secret: str) -> str:
+    """The command that sets a secret."""
+    source = " < FILE" if secret in FILES else ""
+    return f"`pulumi config set --secret {NAMESPACE}:{secret}{source}`"
+
+
+def _unknown(name: object, value: object) -> Fault:
+    """A value by itself under a name that nobody knows may be a secret whose key is misspelt."""
+    value = value if isinstance(value, Mapping | list | None) else "(not shown)"
+    return fault([name], value, "is not a key that there is", nearest(str(name), KEYS))
 
 
 def _section(draft: Draft, values: Mapping[str, object], name: str, model: type[SectionModel]) -> SectionModel | None:
@@ -96,9 +131,15 @@ def _valid_name(draft: Draft, name: object) -> bool:
     return True
 
 
-def _read_private_key(draft: Draft, value: object) -> None:
-    if value is None or isinstance(value, str):
-        draft.private_key = value
-        return
-    remedy = f"set it with `pulumi config set --secret {NAMESPACE}:{PRIVATE_KEY} < FILE`"
-    draft.faults.append(fault([PRIVATE_KEY], value, "is not text", remedy))
+def _read_secrets(draft: Draft, values: Mapping[str, object]) -> None:
+    for name in SECRETS:
+        value = values.get(name)
+        if isinstance(value, str):
+            draft.secrets[name] = value
+        elif value is not None:
+            draft.faults.append(fault([name], "(not shown)", "is not text", f"set it with {setting(name)}"))
+
+
+def _read_repair(draft: Draft, value: object) -> None:
+    marked = _validated(draft, {} if value is None else {REPAIR: value}, _Marked, ())
+    draft.repair = marked.repair if marked else ""

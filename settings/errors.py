@@ -11,13 +11,18 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from settings.fields import Reason
+from settings.schema import Section
 
 NAMESPACE = "evenkeel"
 MISSING = "(not set)"
 LONGEST_SHOWN = 60
-_SECRET_NAME = re.compile(r"password|passphrase|secret|token|private|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"password|passphrase|secret|token|private|credential|csrf|certificateKey", re.IGNORECASE)
+_NO_SECRETS = ("pullSecrets",)  # what they hold are names
+_UNKNOWN = "is not a key that there is"
 _EXAMPLE = "see Pulumi.staging.yaml for a complete example"
 
 _REMEDIES = {
@@ -76,7 +81,7 @@ def shown(value: object, path: Iterable[object] = ()) -> str:
 
 def _promises_secret(name: str) -> bool:
     """Whether what stands under this name may be a secret; a file's name is none."""
-    return _SECRET_NAME.search(name) is not None and not name.lower().endswith("file")
+    return _SECRET_NAME.search(name) is not None and not name.lower().endswith("file") and name not in _NO_SECRETS
 
 
 def fault(path: Iterable[object], value: object, what: str, remedy: str) -> Fault:
@@ -94,38 +99,43 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {names[close[0]]}?" if close else f"choose one of {', '.join(names.values())}"
 
 
-def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: tuple[object, ...]) -> list[Fault]:
+def from_pydantic(error: ValidationError, model: type[Section], prefix: tuple[object, ...]) -> list[Fault]:
     """Pydantic's findings about the section at ``prefix`` as faults."""
     return [_from_detail(detail, model, prefix) for detail in error.errors()]
 
 
-def _from_detail(detail: ErrorDetails, model: type[BaseModel], prefix: tuple[object, ...]) -> Fault:
+def _from_detail(detail: ErrorDetails, model: type[Section], prefix: tuple[object, ...]) -> Fault:
     place = tuple(part for part in detail["loc"] if part != "[key]")
     path, kind, context = (*prefix, *place), detail["type"], detail.get("ctx", {})
     value = None if kind == "missing" else detail["input"]
     if "remedy" in context:
         return fault(path, value, str(context["what"]), str(context["remedy"]))
     if kind == "extra_forbidden":
-        remedy = nearest(str(place[-1]), _fields_at(model, place[:-1]))
-        return fault(path, value, "is not a key that there is", remedy)
+        return fault(path, value, *_not_there(str(place[-1]), _section_at(model, place[:-1])))
     if kind == "literal_error":
         return fault(path, value, "is not one of the choices", f"choose one of {context['expected']}")
     what, remedy = _REMEDIES.get(kind, (detail["msg"], _EXAMPLE))
     return fault(path, value, what, remedy)
 
 
-def _fields_at(model: type[BaseModel], place: tuple[object, ...]) -> list[str]:
-    """The keys that may stand at a place inside a section."""
+def _not_there(name: str, section: type[Section] | None) -> Reason:
+    """Why a key cannot stand in a section, and what to do."""
+    if section is None:
+        return _UNKNOWN, nearest(name, [])
+    fields = [field.alias or field_name for field_name, field in section.model_fields.items()]
+    return section.refused.get(name, (_UNKNOWN, nearest(name, fields)))
+
+
+def _section_at(model: type[Section], place: tuple[object, ...]) -> type[Section] | None:
+    """The section at a place inside another."""
     at: object = model
     for part in place:
         at = _step(at, str(part))
-    if isinstance(at, type) and issubclass(at, BaseModel):
-        return [field.alias or name for name, field in at.model_fields.items()]
-    return []
+    return at if isinstance(at, type) and issubclass(at, Section) else None
 
 
 def _step(at: object, part: str) -> object:
-    if isinstance(at, type) and issubclass(at, BaseModel):
+    if isinstance(at, type) and issubclass(at, Section):
         found = {field.alias or name: field.annotation for name, field in at.model_fields.items()}.get(part)
         return _without_none(found)
     arguments = typing.get_args(at)

@@ -20,7 +20,21 @@ _NOT_FLAG = re.compile(r"[^a-z0-9]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HTTP_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
+_HARBOR_URL = re.compile(r"https://(?P<host>[^/:@?#\s]+)(?::(?P<port>\d{1,5}))?/?")
+_WORD = re.compile(r"[!-~]{1,255}")
+_MARK = re.compile(r"[A-Za-z0-9._:+-]{0,64}")
+_PROJECT = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+_HOST_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _LONGEST_NAME = 253
+_HIGHEST_PORT = 65535
+# What a system keeps for itself, or forgets when it starts anew. Folders below the first kind may hold data.
+_SYSTEM_ROOTS = ("/home", "/media", "/mnt", "/opt", "/srv", "/var", "/var/lib", "/var/lib/docker")
+_SYSTEM_TREES = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr"),
+    *("/var/lib/evenkeel", "/var/run", "/var/tmp"),
+)
+
+Reason = tuple[str, str]  # what is wrong, and the remedy
 
 
 def refuse(what: str, remedy: str) -> PydanticCustomError:
@@ -95,6 +109,34 @@ def _dns_name(text: str, name: str) -> str:
     return text
 
 
+def _endpoint_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not _is_port(port):
+        raise refuse("is not a host and port", "write it like redis.example.com:6379")
+    return f"{_endpoint(host)}:{port}"
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= _HIGHEST_PORT and not text.startswith("0")
+
+
+def _harbor_url(text: str) -> str:
+    """Without what says nothing: the usual port, and a slash at the end."""
+    match = _HARBOR_URL.fullmatch(text)
+    if match is None or not _is_port(match["port"] or "443"):
+        raise refuse("is not an https URL of a host", "write it like https://hub.example.com, without a path")
+    host = _endpoint(match["host"].lower())
+    return f"https://{host}" if match["port"] in (None, "443") else f"https://{host}:{match['port']}"
+
+
+def _host_path(text: str) -> str:
+    if not _HOST_PATH.fullmatch(text):
+        raise refuse("is not an absolute path", "write it like /srv/harbor, of letters, digits, ., _ and -")
+    if text in _SYSTEM_ROOTS or any(f"{text}/".startswith(f"{tree}/") for tree in _SYSTEM_TREES):
+        raise refuse("is the system's own folder", "give Harbor a folder of its own, like /srv/harbor")
+    return text
+
+
 def _matching(pattern: re.Pattern[str], what: str, remedy: str) -> AfterValidator:
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
@@ -135,6 +177,14 @@ Interface = Annotated[str, _matching(_INTERFACE, "is not a network interface's n
 User = Annotated[str, _matching(_USER, "is not a user's name", "write it like root or deploy")]
 HttpUrl = Annotated[
     str, _matching(_HTTP_URL, "is not an address of a mirror", "write it like https://mirror.example.com/artifacts")
+]
+EndpointPort = Annotated[str, AfterValidator(_endpoint_port)]
+HarborUrl = Annotated[str, AfterValidator(_harbor_url)]
+HostPath = Annotated[str, AfterValidator(_host_path)]
+Project = Annotated[str, _matching(_PROJECT, "is not a project's name", "write it like library, in lower case")]
+Word = Annotated[str, _matching(_WORD, "is empty or holds a blank", "write it as one word of printable characters")]
+Mark = Annotated[
+    str, _matching(_MARK, "is not a short word", "use at most 64 letters, digits, ., _, :, + and -, like 2026-11-24")
 ]
 ExtraArgs = dict[Annotated[str, AfterValidator(_flag)], Annotated[str, BeforeValidator(_argument)]]
 Tree = dict[str, Any]

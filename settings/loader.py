@@ -10,9 +10,9 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
-from settings import access, rules
+from settings import access, resolved_harbor, rules
 from settings import release as releases
-from settings.draft import KEYS, PRIVATE_KEY, Draft, read
+from settings.draft import KEYS, PRIVATE_KEY, SECRETS, TEXTS, Draft, read, setting
 from settings.errors import NAMESPACE, Fault, SettingsError, fault
 from settings.merge import merged
 from settings.schema import Cluster
@@ -51,13 +51,16 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
         hosts=hosts,
         load_balancer=draft.load_balancer,
         release=release,
+        harbor=resolved_harbor.resolve(draft, draft.load_balancer, None),
+        harbor_secrets=resolved_harbor.secrets(draft),
+        repair=draft.repair,
         warnings=tuple(str(warning) for warning in warnings),
     )
 
 
 def _decoded(name: str, text: str | None) -> object:
     """The engine hands every value over as text: objects as JSON, plain values as they are."""
-    if text is None or name == PRIVATE_KEY:
+    if text is None or name in TEXTS:
         return text
     try:
         return json.loads(text)
@@ -68,10 +71,10 @@ def _decoded(name: str, text: str | None) -> object:
 def _misplaced_secrets(config: pulumi.Config, names: list[str]) -> Iterator[Fault]:
     for name in names:
         secret = is_config_secret(config.full_key(name))
-        if name == PRIVATE_KEY and not secret:
-            remedy = f"make a new key and set it with `pulumi config set --secret {NAMESPACE}:{PRIVATE_KEY} < FILE`"
+        if name in SECRETS and not secret:
+            remedy = f"make a new one and set it with {setting(name)}"
             yield fault([name], "(not shown)", "is stored in plain text", remedy)
-        if name != PRIVATE_KEY and secret and name in KEYS:
+        if name in KEYS and name not in SECRETS and secret:
             remedy = f"keep secrets in keys of their own, like {NAMESPACE}:{PRIVATE_KEY}"
             yield fault([name], "(not shown)", "holds a secret, which hides all of it from previews", remedy)
 

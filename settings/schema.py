@@ -1,11 +1,12 @@
-"""The sections of a stack's configuration as the user writes them.
+"""The sections of a stack's configuration as the user writes them; ``harbor`` has a module of its own.
 
 Owns: which keys there are, their kinds and defaults. Does not own: rules between keys (``settings.rules``), or what the
 program gets in the end (``settings.stack``).
 """
 
 import ipaddress
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -20,6 +21,7 @@ from settings.fields import (
     Interface,
     Name,
     Port,
+    Reason,
     SubjectAltName,
     Tree,
     User,
@@ -38,9 +40,13 @@ def _once(roles: list[Role]) -> list[Role]:
 
 
 class Section(BaseModel):
-    """What all sections share: keys in camelCase, none that is unknown, no change after loading."""
+    """What all sections share: keys in camelCase, none that is unknown, no change after loading.
+
+    ``refused`` are keys that a user may well try and that cannot be there: why, and the way to go instead.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+    refused: ClassVar[Mapping[str, Reason]] = {}
 
 
 class Pki(Section):

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from releases import Release
 from settings.fields import Tree
+from settings.harbor import Database, HarborSettings, Redis
 from settings.schema import Cluster, LoadBalancer, Role
 
 
@@ -47,6 +48,40 @@ class Host:
 
 
 @dataclass(frozen=True)
+class ServerCertificate:
+    """The user's own certificate for Harbor's URL, leaf first, and the authority that vouches for it; both PEM."""
+
+    chain: str
+    ca: str
+
+
+@dataclass(frozen=True)
+class GivenSecrets:
+    """What the user gives for Harbor. What is None is made by the stack, or not needed."""
+
+    admin_password: SecretStr | None = None
+    database_password: SecretStr | None = None
+    redis_password: SecretStr | None = None
+    storage_secret_key: SecretStr | None = None
+    token_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    csrf_key: SecretStr | None = None
+    certificate_key: SecretStr | None = None
+
+
+class Harbor(HarborSettings):
+    """Harbor as the user describes it, with what follows from the rest of the stack.
+
+    ``database`` and ``redis`` are the bundled ones where the store is bundled.
+    """
+
+    address: str
+    database: Database
+    redis: Redis
+    server_certificate: ServerCertificate | None = None
+
+
+@dataclass(frozen=True)
 class Stack:
     """One environment, whole: what ``__main__.py`` describes and components are made from."""
 
@@ -54,6 +89,9 @@ class Stack:
     hosts: dict[str, Host]
     load_balancer: LoadBalancer
     release: Release
+    harbor: Harbor | None = None
+    harbor_secrets: GivenSecrets = GivenSecrets()
+    repair: str = ""
     warnings: tuple[str, ...] = ()
 
     def masters(self) -> dict[str, Host]:

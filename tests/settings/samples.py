@@ -23,6 +23,9 @@ HOSTS: dict[str, tuple[str, list[str]]] = {
     "lb1": ("192.0.2.31", ["lb"]),
     "lb2": ("192.0.2.32", ["lb"]),
 }
+HUBS = {"hub1": "192.0.2.41", "hub2": "192.0.2.42"}
+# What a test looks for to see that a password has leaked.
+ADMIN_PASSWORD, DATABASE_PASSWORD = "open sesame", "hunter2"
 # The form of a key, and the mark by which a test recognises that it has leaked.
 PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nbm90LWEta2V5\n-----END PRIVATE KEY-----\n"
 
@@ -52,7 +55,8 @@ def lock(architectures: tuple[str, ...] = ("amd64", "arm64")) -> dict[str, Any]:
 
 def write_files(root: Path) -> None:
     """Puts the key, the hosts' keys and the lock where the sample's values look for them."""
-    (root / "known_hosts").write_text("".join(f"{address} {host_key(name)}\n" for name, (address, _) in HOSTS.items()))
+    known = {name: address for name, (address, _) in HOSTS.items()} | HUBS
+    (root / "known_hosts").write_text("".join(f"{address} {host_key(name)}\n" for name, address in known.items()))
     (root / "id_ed25519").write_text(PRIVATE_KEY)
     (root / "lock.yaml").write_text(yaml.safe_dump(lock()))
 
@@ -74,6 +78,22 @@ def values() -> dict[str, Any]:
             "vip": {"address": "192.0.2.30", "interface": "eth0"},
         },
         "release": {"name": RELEASE, "lock": "lock.yaml"},
+    }
+
+
+def with_harbor() -> dict[str, Any]:
+    """The sample with two hubs and Harbor on shared stores, and every secret that this needs."""
+    return {
+        **values(),
+        "hosts": values()["hosts"] | {name: {"address": address, "roles": ["hub"]} for name, address in HUBS.items()},
+        "harbor": {
+            "url": "https://hub.example.com",
+            "storage": {"shared": {"path": "/srv/harbor"}},
+            "database": {"host": "192.0.2.51", "user": "harbor"},
+            "redis": {"addresses": ["192.0.2.52:6379"]},
+        },
+        "harborAdminPassword": ADMIN_PASSWORD,
+        "harborDatabasePassword": DATABASE_PASSWORD,
     }
 
 

@@ -51,7 +51,7 @@ def test_a_key_in_plain_text_is_refused_without_being_shown(root: Path) -> None:
     values = samples.values()
     del values["ssh"]["privateKeyFile"]
     (line,) = refusals(root, {**values, "sshPrivateKey": samples.PRIVATE_KEY})
-    assert line.startswith("evenkeel:sshPrivateKey: (not shown): is stored in plain text; make a new key and set it")
+    assert line.startswith("evenkeel:sshPrivateKey: (not shown): is stored in plain text; make a new one and set it")
 
 
 def test_a_section_that_holds_a_secret_is_refused_because_previews_would_hide_it(root: Path) -> None:

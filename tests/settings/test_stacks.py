@@ -35,6 +35,9 @@ def parsed(name: str, root: Path) -> settings.Stack:
         (root / ssh["privateKeyFile"]).write_text(samples.PRIVATE_KEY)
     else:
         values["evenkeel:sshPrivateKey"] = samples.PRIVATE_KEY
+    if "evenkeel:harbor" in values:
+        values["evenkeel:harborAdminPassword"] = samples.ADMIN_PASSWORD
+        values["evenkeel:harborDatabasePassword"] = samples.DATABASE_PASSWORD
     release = values["evenkeel:release"]
     release["lock"] = release.get("lock", "lock.yaml")
     (root / release["lock"]).write_text(yaml.safe_dump(samples.lock()))
