@@ -19,11 +19,11 @@ from render.addons.objects import (
     cluster_role,
     cluster_role_binding,
     config_map,
-    digest_of,
     from_field,
     host_path,
     namespaced,
     of_service_account,
+    on_every_node,
     rule,
     service_account,
 )
@@ -75,25 +75,13 @@ def _role() -> Object:
 
 
 def _daemon_set(stack: Stack, data: dict[str, str]) -> Object:
-    template = {"metadata": {"labels": LABELS, "annotations": digest_of(data)}, "spec": _pod(stack)}
-    spec = {"selector": {"matchLabels": LABELS}, "updateStrategy": {"type": "RollingUpdate"}, "template": template}
-    return namespaced("apps/v1", "DaemonSet", NAMESPACE, DAEMON_SET, LABELS) | {"spec": spec}
-
-
-def _pod(stack: Stack) -> Object:
-    return {
-        "priorityClassName": "system-node-critical",
-        "hostNetwork": True,
-        "serviceAccountName": NAME,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"operator": "Exists"}],
-        "containers": [_container(stack)],
-        "volumes": [
-            host_path("run", "/run/flannel", "DirectoryOrCreate"),
-            {"name": "flannel-cfg", "configMap": {"name": CONFIG_MAP}},
-            host_path("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
-        ],
-    }
+    volumes = [
+        host_path("run", "/run/flannel", "DirectoryOrCreate"),
+        {"name": "flannel-cfg", "configMap": {"name": CONFIG_MAP}},
+        host_path("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
+    ]
+    head = namespaced("apps/v1", "DaemonSet", NAMESPACE, DAEMON_SET, LABELS)
+    return head | {"spec": on_every_node(NAME, LABELS, data, _container(stack), volumes)}
 
 
 def _container(stack: Stack) -> Object:

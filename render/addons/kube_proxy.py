@@ -15,11 +15,11 @@ from render.addons.objects import (
     Object,
     cluster_role_binding,
     config_map,
-    digest_of,
     from_field,
     host_path,
     namespaced,
     of_service_account,
+    on_every_node,
     service_account,
 )
 from settings import Stack
@@ -78,25 +78,13 @@ def _kubeconfig(server: str) -> Object:
 
 
 def _daemon_set(stack: Stack, data: dict[str, str]) -> Object:
-    template = {"metadata": {"labels": LABELS, "annotations": digest_of(data)}, "spec": _pod(stack)}
-    spec = {"selector": {"matchLabels": LABELS}, "updateStrategy": {"type": "RollingUpdate"}, "template": template}
-    return namespaced("apps/v1", "DaemonSet", NAMESPACE, NAME, LABELS) | {"spec": spec}
-
-
-def _pod(stack: Stack) -> Object:
-    return {
-        "priorityClassName": "system-node-critical",
-        "hostNetwork": True,
-        "serviceAccountName": NAME,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"operator": "Exists"}],
-        "containers": [_container(stack)],
-        "volumes": [
-            {"name": NAME, "configMap": {"name": NAME}},
-            host_path("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
-            host_path("lib-modules", "/lib/modules"),
-        ],
-    }
+    volumes = [
+        {"name": NAME, "configMap": {"name": NAME}},
+        host_path("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
+        host_path("lib-modules", "/lib/modules"),
+    ]
+    head = namespaced("apps/v1", "DaemonSet", NAMESPACE, NAME, LABELS)
+    return head | {"spec": on_every_node(NAME, LABELS, data, _container(stack), volumes)}
 
 
 def _container(stack: Stack) -> Object:

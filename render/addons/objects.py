@@ -78,6 +78,23 @@ def digest_of(data: Mapping[str, str]) -> Object:
     return {CONFIG_DIGEST: hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
+def on_every_node(
+    account: str, labels: Labels, data: Mapping[str, str], container: Object, volumes: Iterable[Object]
+) -> Object:
+    """A DaemonSet's spec: a pod on each node and its network, whatever the node is tainted for; ``data`` rolls it."""
+    pod = {
+        "priorityClassName": "system-node-critical",
+        "hostNetwork": True,
+        "serviceAccountName": account,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [container],
+        "volumes": list(volumes),
+    }
+    template = {"metadata": {"labels": labels, "annotations": digest_of(data)}, "spec": pod}
+    return {"selector": {"matchLabels": labels}, "updateStrategy": {"type": "RollingUpdate"}, "template": template}
+
+
 def from_field(name: str, path: str) -> Object:
     """A container's environment variable taken from the pod's own fields."""
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
