@@ -1,6 +1,5 @@
 """When a control plane is highly available: every apiserver says ready, by itself and through the load balancer."""
 
-import http.client
 import ssl
 import time
 from collections.abc import Callable
@@ -9,9 +8,11 @@ from threading import Event
 
 from bench.ground import API_PORT, BALANCER_ADDRESS, MASTERS
 from lab import hosts
+from tests.lab.readiness import says_ready
 
 SECONDS = 240
 EVERY = 0.1
+PATIENCE = 2.0
 
 
 def await_ha(through_balancer: bool = True, given_up: Event | None = None) -> float:
@@ -44,16 +45,5 @@ def _first_ready(address: str, given_up: Event) -> float:
 
 def _ready(address: str) -> bool:
     """Not verified: the authority is made while this asks, and what is measured is time."""
-    connection = http.client.HTTPSConnection(
-        address,
-        API_PORT,
-        timeout=2,
-        context=ssl._create_unverified_context(),  # the module's own name for it
-    )
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    anybody = ssl._create_unverified_context()  # the module's own name for it
+    return says_ready(address, anybody, PATIENCE)

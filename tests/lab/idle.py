@@ -15,7 +15,8 @@ from pathlib import Path
 from lab import engine, hosts, toolchain
 from lab.mirror.content import TOOLS_IMAGE
 from tests.lab.program import FOLDER, kubectl
-from tests.lab.recovery import MASTERS, PORT, eventually
+from tests.lab.recovery import MASTERS, PORT
+from tests.waiting import eventually
 
 NAMESPACE = "evenkeel-idle"
 POD = "quiet"

@@ -80,10 +80,13 @@ class Readiness:
 
 
 def ready(name: str, trust: ssl.SSLContext | None = None) -> bool:
-    """Whether the apiserver of a master says that it is ready."""
-    connection = http.client.HTTPSConnection(
-        hosts.ADDRESSES[name], API_PORT, timeout=PATIENCE, context=trust or _trust()
-    )
+    """Whether the apiserver of a master of stack ``dev`` says that it is ready."""
+    return says_ready(hosts.ADDRESSES[name], trust or _trust(), PATIENCE)
+
+
+def says_ready(address: str, trust: ssl.SSLContext, patience: float) -> bool:
+    """Whether who answers at an address's API port is a ready apiserver."""
+    connection = http.client.HTTPSConnection(address, API_PORT, timeout=patience, context=trust)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -14,6 +14,8 @@ from datetime import datetime
 
 from lab import hosts
 from tests.lab.program import kubectl
+from tests.lab.readiness import ready
+from tests.waiting import eventually
 
 MASTERS = ("shaolin", "wudang", "emei")
 BALANCERS = ("lb1", "lb2")
@@ -24,22 +26,6 @@ ETCD_HEALTH = (
     "ETCDCTL_CACERT={0}/ca.crt ETCDCTL_CERT={0}/healthcheck-client.crt ETCDCTL_KEY={0}/healthcheck-client.key "
     "etcdctl --command-timeout=2s endpoint health"
 ).format("/etc/kubernetes/pki/etcd")
-
-
-def eventually(happened: Callable[[], bool], seconds: float, what: str) -> float:
-    """Waits until ``happened``, and returns after how many seconds; fails when it takes longer than ``seconds``."""
-    start = time.monotonic()
-    while not happened():
-        assert time.monotonic() - start < seconds, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.1)
-    return time.monotonic() - start
-
-
-def apiserver_ready(master: str) -> bool:
-    """Its own apiserver says so."""
-    url = f"https://{hosts.ADDRESSES[master]}:{PORT}/readyz"
-    ask = f"curl -q -fs --max-time 2 --cacert /etc/kubernetes/pki/ca.crt {url}"
-    return hosts.run(master, ask).stdout == "ok"
 
 
 def member_healthy(master: str) -> bool:
@@ -72,7 +58,7 @@ def master_back(master: str, seconds: float, since: float, reported: float = 0) 
     """
     marks = []
     parts: dict[str, Callable[[], bool]] = {
-        "apiserver": lambda: apiserver_ready(master),
+        "apiserver": lambda: ready(master),
         "etcd": lambda: member_healthy(master),
         "load balancers": lambda: admitted(master),
         "node": lambda: node_ready(master, reported),

@@ -17,19 +17,19 @@ from lab import hosts
 from tests.lab import idle
 from tests.lab.idle import Idle
 from tests.lab.program import Load
+from tests.lab.readiness import ready
 from tests.lab.recovery import (
     BALANCERS,
     MASTERS,
     Probe,
-    apiserver_ready,
     balancer_well,
-    eventually,
     holder,
     holders,
     leading,
     master_back,
     member_healthy,
 )
+from tests.waiting import eventually
 
 STEADY = ("-clients", "3", "-every", "200ms")
 IMPATIENT = (*STEADY, "-timeout", "1s")
@@ -64,7 +64,7 @@ def whole() -> Iterator[None]:
 
 def await_whole() -> None:
     """All masters are at work, both load balancers know it, and one of these has the address."""
-    eventually(lambda: all(map(apiserver_ready, MASTERS)), WHOLE_SECONDS, "all apiservers are ready")
+    eventually(lambda: all(map(ready, MASTERS)), WHOLE_SECONDS, "all apiservers are ready")
     eventually(lambda: all(map(member_healthy, MASTERS)), WHOLE_SECONDS, "all etcd members are healthy")
     eventually(lambda: all(map(balancer_well, BALANCERS)), WHOLE_SECONDS, "both load balancers are well")
     holder()

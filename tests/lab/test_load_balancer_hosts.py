@@ -18,7 +18,8 @@ from render.files import File, stage_script, wrap
 from render.keepalived import Vip
 from render.load_balancer import SCRIPTS, Balancer, HttpCheck, Service, Upstream
 from render.preparation import ON_HOST
-from tests.scripts.nginx_host import FakeUpstream, Load, eventually, get
+from tests.scripts.nginx_host import FakeUpstream, Load, get
+from tests.waiting import eventually
 
 PAIR = ("spare6", "spare7")
 VIP = "10.77.0.230"

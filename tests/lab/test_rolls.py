@@ -13,7 +13,7 @@ from lab import hosts
 from render.static_pods import MANIFESTS
 from tests.lab.program import DEV, Load, Run, kubectl
 from tests.lab.readiness import Readiness, ready
-from tests.scripts.nginx_host import eventually
+from tests.waiting import eventually
 
 MASTERS = ("emei", "shaolin", "wudang")
 BALANCERS = ("lb1", "lb2")

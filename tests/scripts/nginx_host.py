@@ -17,13 +17,14 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from render import load_balancer
 from render.load_balancer import Balancer, HttpCheck, Service, Upstream
+from tests.waiting import eventually
 
 CHECK = load_balancer.SCRIPTS / "upstream-check.sh"
 ENVIRONMENT = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
@@ -36,15 +37,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def eventually(happened: Callable[[], bool], seconds: float, what: str) -> float:
-    """Waits until ``happened``, and returns after how many seconds; fails when it takes longer than ``seconds``."""
-    start = time.monotonic()
-    while not happened():
-        assert time.monotonic() - start < seconds, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
-    return time.monotonic() - start
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

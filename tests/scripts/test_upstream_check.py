@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from render.load_balancer import HttpCheck
-from tests.scripts.nginx_host import Load, NginxHost, eventually, nginx_host
+from tests.scripts.nginx_host import Load, NginxHost, nginx_host
 from tests.scripts.tls_upstream import authority_and_context
+from tests.waiting import eventually
 
 NAMES = ("shaolin", "wudang", "emei")
 LEAVES_WITHIN = 2.0
