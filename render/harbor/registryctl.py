@@ -1,0 +1,48 @@
+"""The registry's controller: deletes blobs for garbage collection, through the registry's own configuration.
+
+``docker inspect`` shows CORE_SECRET and JOBSERVICE_SECRET: it takes them from its environment only.
+"""
+
+from operator import attrgetter
+
+import yaml
+
+from render.files import File
+from render.harbor import layout, log, names, registry
+from render.harbor.container import Container, Mount, Secret, ask
+from render.harbor.site import Site
+
+FOLDER = layout.of("registryctl")
+CONFIG = f"{FOLDER}/config.yml"
+
+SECRET_ENV: dict[str, Secret] = {
+    "CORE_SECRET": attrgetter("core_secret"),
+    "JOBSERVICE_SECRET": attrgetter("jobservice_secret"),
+}
+
+
+def plain_files(site: Site) -> list[File]:
+    """Its own configuration; where the blobs are it reads from the registry's."""
+    config = {
+        "protocol": "http",
+        "port": 8080,
+        "log_level": names.LOG_LEVEL,
+        "registry_config": f"{registry.INSIDE}/config.yml",
+    }
+    return [File(CONFIG, yaml.safe_dump(config, sort_keys=False), owner=layout.HARBOR_USER)]
+
+
+def container(site: Site) -> Container:
+    """Sees what the registry sees."""
+    return Container(
+        service="registryctl",
+        image="harbor-registryctl",
+        aliases=("registryctl",),
+        log=log.driver("registryctl"),
+        user=layout.HARBOR_USER,
+        secret_env=SECRET_ENV,
+        mounts=(*registry.mounts(site), Mount(FOLDER, "/etc/registryctl")),
+        capabilities=("CHOWN", "SETGID", "SETUID"),
+        health=ask(f"http://{names.LOCAL}/api/health"),
+        files=(CONFIG, registry.CONFIG, layout.TRUSTED_CA),
+    )
