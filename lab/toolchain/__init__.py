@@ -55,8 +55,8 @@ def go_version() -> str:
 def output_folder(name: str) -> Path:
     """Where the binaries of group ``name`` lie, or will lie once it is built."""
     digest = hashlib.sha256(json.dumps([groups()[name].model_dump(), go_version()], sort_keys=True).encode())
-    for file in sorted((FOLDER / name).iterdir()):
-        digest.update(file.name.encode() + file.read_bytes())
+    for file in sorted(file for file in (FOLDER / name).rglob("*") if file.is_file()):
+        digest.update(str(file.relative_to(FOLDER / name)).encode() + file.read_bytes())
     return cache_root() / "toolchain" / f"{name}-{digest.hexdigest()[:16]}"
 
 
