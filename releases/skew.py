@@ -23,6 +23,9 @@ CONTAINERD: Mapping[Line, Mapping[Line, int]] = {
 # Evenkeel renders for etcd are those of 3.6 too.
 ETCD: Mapping[Line, Mapping[Line, int]] = {(1, 34): {(3, 6): 0}, (1, 35): {(3, 6): 0}, (1, 36): {(3, 6): 0}}
 
+# The Harbor lines whose files Evenkeel renders.
+HARBOR: tuple[Line, ...] = ((2, 14), (2, 15))
+
 
 def faults(versions: Versions) -> Iterator[Fault]:
     """Everything in a release that does not go together."""
@@ -39,6 +42,13 @@ def faults(versions: Versions) -> Iterator[Fault]:
         yield _fault("containerd", versions.containerd, versions, CONTAINERD[kubernetes])
     if not _serves(versions.etcd, ETCD[kubernetes], newer=False):
         yield _fault("etcd", versions.etcd, versions, ETCD[kubernetes])
+
+
+def harbor_faults(versions: Versions) -> Iterator[Fault]:
+    """Whether Harbor's files are known for this version. Asked only where there are hubs."""
+    if _line(versions.harbor) not in HARBOR:
+        known = ", ".join(_text(line) for line in HARBOR)
+        yield f"its harbor {versions.harbor} is not known here", f"use one of {known}"
 
 
 def _kubelet(versions: Versions) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from settings import known_hosts
 from settings.draft import HOSTS, PRIVATE_KEY, Draft
 from settings.errors import Fault, fault
-from settings.paths import path_of
+from settings.paths import path_of, reason
 from settings.schema import BastionSettings, HostSettings, SshSettings
 from settings.stack import Bastion, Host, Ssh
 
@@ -58,7 +58,8 @@ class _Resolver:
         bastion = self._bastion(name, host, settings) if settings else None
         if host_key is None or (settings and bastion is None):
             return None
-        return Ssh(target, port, host.ssh.user or self._ssh.user, host_key, self._private_key, bastion)
+        user, file = host.ssh.user or self._ssh.user, self._ssh.private_key_file
+        return Ssh(target, port, user, host_key, self._private_key, bastion, file)
 
     def _bastion(self, name: str, host: HostSettings, bastion: BastionSettings) -> Bastion | None:
         path = (HOSTS, name, "ssh", "bastion", "host") if host.ssh.bastion else ("ssh", "bastion", "host")
@@ -86,7 +87,7 @@ def _known_hosts(draft: Draft, ssh: SshSettings, root: Path) -> list[known_hosts
         return known_hosts.read(path_of(ssh.known_hosts, root))
     except (OSError, ValueError) as error:
         remedy = "name an ordinary known_hosts file that holds the keys of all hosts"
-        draft.faults.append(fault(["ssh", "knownHosts"], ssh.known_hosts, f"cannot be read ({_reason(error)})", remedy))
+        draft.faults.append(fault(["ssh", "knownHosts"], ssh.known_hosts, f"cannot be read ({reason(error)})", remedy))
         return None
 
 
@@ -106,7 +107,7 @@ def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None
         text = path_of(ssh.private_key_file, root).read_text()
     except (OSError, ValueError, RuntimeError) as error:
         remedy = "name the file of an SSH private key that can be read"
-        draft.faults.append(fault(_KEY_FILE, ssh.private_key_file, f"cannot be read ({_reason(error)})", remedy))
+        draft.faults.append(fault(_KEY_FILE, ssh.private_key_file, f"cannot be read ({reason(error)})", remedy))
         return None
     return _usable(draft, _KEY_FILE, ssh.private_key_file, text)
 
@@ -133,7 +134,3 @@ def _is_encrypted(text: str) -> bool:
         return not base64.b64decode("".join(body.split())).startswith(_UNENCRYPTED)
     except (binascii.Error, ValueError):
         return False
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else "not a path to a text file"

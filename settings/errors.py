@@ -18,9 +18,10 @@ from settings.fields import Reason
 from settings.schema import Section
 
 NAMESPACE = "evenkeel"
-MISSING = "(not set)"
+MISSING, EMPTY = "(not set)", "(empty)"
 LONGEST_SHOWN = 60
 _SECRET_NAME = re.compile(r"password|passphrase|secret|token|private|credential|csrf|certificateKey", re.IGNORECASE)
+_USER_OF_URL = re.compile(r"//[^/@]*@")
 _NO_SECRETS = ("pullSecrets",)  # what they hold are names
 _UNKNOWN = "is not a key that there is"
 _EXAMPLE = "see Pulumi.staging.yaml for a complete example"
@@ -35,6 +36,12 @@ _REMEDIES = {
     "model_type": ("is not a mapping of keys to values", _EXAMPLE),
     "list_type": ("is not a list", "write it as [one, another]"),
     "too_short": ("is empty", "give at least one"),
+}
+# The same, for numbers that are out of range: with the bound.
+_BOUNDS = {
+    "greater_than_equal": ("is less than {ge}", "write a number from {ge} on"),
+    "greater_than": ("is not more than {gt}", "write a number above {gt}"),
+    "less_than_equal": ("is more than {le}", "write a number up to {le}"),
 }
 
 
@@ -68,15 +75,17 @@ def shown(value: object, path: Iterable[object] = ()) -> str:
     """A value for an error's text: short, on one line, and never one that may be a secret."""
     if value is None:
         return MISSING
+    if value == "":
+        return EMPTY
     if any(_promises_secret(str(part)) for part in path) and not isinstance(value, bool | int):
         return "(not shown)"
     if isinstance(value, Mapping | list | tuple | set):
-        return "{...}" if isinstance(value, Mapping) and value else "[...]" if value else "(empty)"
-    text = str(value)
+        return "{...}" if isinstance(value, Mapping) and value else "[...]" if value else EMPTY
+    text = _USER_OF_URL.sub("//(not shown)@", str(value))
     if "PRIVATE KEY" in text or "\n" in text:
         return "(not shown)"
     printable = "".join(character if character.isprintable() else "?" for character in text)
-    return printable[:LONGEST_SHOWN] + ("..." if len(printable) > LONGEST_SHOWN else "") or "(empty)"
+    return printable[:LONGEST_SHOWN] + ("..." if len(printable) > LONGEST_SHOWN else "")
 
 
 def _promises_secret(name: str) -> bool:
@@ -114,6 +123,8 @@ def _from_detail(detail: ErrorDetails, model: type[Section], prefix: tuple[objec
         return fault(path, value, *_not_there(str(place[-1]), _section_at(model, place[:-1])))
     if kind == "literal_error":
         return fault(path, value, "is not one of the choices", f"choose one of {context['expected']}")
+    if kind in _BOUNDS:
+        return fault(path, value, *(text.format(**context) for text in _BOUNDS[kind]))
     what, remedy = _REMEDIES.get(kind, (detail["msg"], _EXAMPLE))
     return fault(path, value, what, remedy)
 

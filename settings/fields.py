@@ -20,13 +20,15 @@ _NOT_FLAG = re.compile(r"[^a-z0-9]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HTTP_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
-_HARBOR_URL = re.compile(r"https://(?P<host>[^/:@?#\s]+)(?::(?P<port>\d{1,5}))?/?")
-_WORD = re.compile(r"[!-~]{1,255}")
+_HARBOR_URL = re.compile(r"https://(?P<host>[^/:]+)(?::(?P<port>[^/:]*))?/?")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@:/+=-]{0,127}")
+_OBJECT_FOLDER = re.compile(r"/|(/[A-Za-z0-9._-]+)+")
 _MARK = re.compile(r"[A-Za-z0-9._:+-]{0,64}")
 _PROJECT = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _HOST_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _LONGEST_NAME = 253
-_HIGHEST_PORT = 65535
+_HIGHEST_PORT, _HTTPS_PORT = 65535, "443"
 # What a system keeps for itself, or forgets when it starts anew. Folders below the first kind may hold data.
 _SYSTEM_ROOTS = ("/home", "/media", "/mnt", "/opt", "/srv", "/var", "/var/lib", "/var/lib/docker")
 _SYSTEM_TREES = (
@@ -103,10 +105,14 @@ def _endpoint(text: str) -> str:
 
 
 def _dns_name(text: str, name: str) -> str:
-    last_label = name.rpartition(".")[2]
-    if len(name) > _LONGEST_NAME or not _SUBDOMAIN.fullmatch(name) or last_label.isdigit():
+    if not _is_dns_name(name):
         raise refuse("is neither a DNS name nor an address", "write it like api.example.com or 192.0.2.30")
     return text
+
+
+def _is_dns_name(text: str) -> bool:
+    last_label = text.rpartition(".")[2]
+    return len(text) <= _LONGEST_NAME and _SUBDOMAIN.fullmatch(text) is not None and not last_label.isdigit()
 
 
 def _endpoint_port(text: str) -> str:
@@ -117,16 +123,21 @@ def _endpoint_port(text: str) -> str:
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 1 <= int(text) <= _HIGHEST_PORT and not text.startswith("0")
+    return _PORT.fullmatch(text) is not None and int(text) <= _HIGHEST_PORT
 
 
 def _harbor_url(text: str) -> str:
     """Without what says nothing: the usual port, and a slash at the end."""
-    match = _HARBOR_URL.fullmatch(text)
-    if match is None or not _is_port(match["port"] or "443"):
-        raise refuse("is not an https URL of a host", "write it like https://hub.example.com, without a path")
-    host = _endpoint(match["host"].lower())
-    return f"https://{host}" if match["port"] in (None, "443") else f"https://{host}:{match['port']}"
+    match = _HARBOR_URL.fullmatch(text.lower())
+    port = (match and match["port"]) or _HTTPS_PORT
+    if match is None or not _is_dns_name(match["host"]) or not _is_port(port):
+        raise refuse(
+            "is not an https URL of a DNS name", "write it like https://hub.example.com, without user, path or address"
+        )
+    if "." not in match["host"]:
+        what = "has no dot in its name: clients would look for an account of that name on Docker Hub"
+        raise refuse(what, "use a full name, like hub.example.com")
+    return f"https://{match['host']}" if port == _HTTPS_PORT else f"https://{match['host']}:{port}"
 
 
 def _host_path(text: str) -> str:
@@ -182,7 +193,10 @@ EndpointPort = Annotated[str, AfterValidator(_endpoint_port)]
 HarborUrl = Annotated[str, AfterValidator(_harbor_url)]
 HostPath = Annotated[str, AfterValidator(_host_path)]
 Project = Annotated[str, _matching(_PROJECT, "is not a project's name", "write it like library, in lower case")]
-Word = Annotated[str, _matching(_WORD, "is empty or holds a blank", "write it as one word of printable characters")]
+ObjectFolder = Annotated[str, _matching(_OBJECT_FOLDER, "is not a folder of a bucket", "write it like /harbor")]
+Word = Annotated[
+    str, _matching(_WORD, "is not a plain word", "use at most 128 letters, digits, ., _, @, :, /, +, = and -")
+]
 Mark = Annotated[
     str, _matching(_MARK, "is not a short word", "use at most 64 letters, digits, ., _, :, + and -, like 2026-11-24")
 ]

@@ -1,7 +1,7 @@
 """The section ``harbor`` of a stack's configuration as the user writes it.
 
-Owns: its keys, their kinds and defaults. Does not own: rules between keys (``settings.rules.harbor``), the keys and
-certificates that a user brings (``settings.brought``), or what the program gets in the end (``settings.stack``).
+Owns: its keys, their kinds and defaults. Does not own: rules between keys (``settings.rules``), the certificate that
+a user brings (``settings.harbor_certificate``), or what the program gets in the end (``settings.stack``).
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from settings.fields import (
     HostPath,
     HttpUrl,
     Name,
+    ObjectFolder,
     Port,
     Project,
     Reason,
@@ -28,12 +29,20 @@ from settings.fields import (
 )
 from settings.schema import Section
 
-HTTPS_PORT = 443
+HTTPS_PORT, POSTGRESQL_PORT, REDIS_PORT = 443, 5432, 6379
 Service = Literal[
     "core", "registry", "registryctl", "jobservice", "portal", "proxy", "log", "trivy", "exporter", "db", "redis"
 ]
+
+
+def _of_its_own(secret: str) -> Reason:
+    """The answer to a secret that somebody writes where it would hide a whole section."""
+    what = "would hide all of harbor from previews, or be in plain text"
+    return what, f"remove it, and `pulumi config set --secret evenkeel:{secret}`"
+
+
 Generation = Annotated[int, Field(ge=1)]
-RedisDatabase = Annotated[int, Field(ge=0, le=15)]
+RedisDatabase = Annotated[int, Field(ge=0, le=1023)]
 
 
 class PathStorage(Section):
@@ -49,8 +58,10 @@ class S3(Section):
     bucket: Word
     endpoint: HttpUrl | None = None
     access_key: Word | None = None
-    root_directory: str = "/"
+    root_directory: ObjectFolder = "/"
     secure: bool = True
+
+    refused: ClassVar[Mapping[str, Reason]] = {"secretKey": _of_its_own("harborStorageSecretKey")}
 
 
 class Storage(Section):
@@ -77,10 +88,12 @@ class Database(Section):
     """The PostgreSQL server that all hubs share."""
 
     host: Endpoint
-    port: Port = 5432
+    port: Port = POSTGRESQL_PORT
     name: Word = "registry"
     user: Word
     ssl_mode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
+
+    refused: ClassVar[Mapping[str, Reason]] = {"password": _of_its_own("harborDatabasePassword")}
 
 
 class RedisDatabases(Section):
@@ -100,6 +113,8 @@ class Redis(Section):
     username: Word | None = None
     databases: RedisDatabases = RedisDatabases()
 
+    refused: ClassVar[Mapping[str, Reason]] = {"password": _of_its_own("harborRedisPassword")}
+
 
 class Generations(Section):
     """How often each secret was renewed: one more, and the next ``up`` rotates it."""
@@ -113,7 +128,7 @@ class Generations(Section):
     refused: ClassVar[Mapping[str, Reason]] = {
         "secretKey": (
             "cannot be renewed: it encrypts what the database holds, which nothing encrypts anew",
-            "remove it; to change it, enter stored credentials (LDAP, OIDC, registries, robots) again afterwards",
+            "remove it; to change it, have every stored credential (LDAP, OIDC, other registries) entered again",
         ),
         "adminPassword": (
             "cannot be renewed here: once the database exists, Harbor reads the password from there only",
@@ -162,6 +177,14 @@ class HarborSettings(Section):
     exporter: bool = False
     resources: dict[Service, Resources] = Field(default_factory=dict)
     pull_secrets: Annotated[list[PullSecret], AfterValidator(_each_once)] = Field(default_factory=list)
+
+    refused: ClassVar[Mapping[str, Reason]] = {
+        "adminPassword": _of_its_own("harborAdminPassword"),
+        "tokenKey": _of_its_own("harborTokenKey"),
+        "secretKey": _of_its_own("harborSecretKey"),
+        "csrfKey": _of_its_own("harborCsrfKey"),
+        "certificateKey": _of_its_own("harborCertificateKey"),
+    }
 
     @property
     def host(self) -> str:

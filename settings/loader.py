@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
-from settings import access, resolved_harbor, rules
+from settings import access, harbor_certificate, resolved_harbor, rules
 from settings import release as releases
 from settings.draft import KEYS, PRIVATE_KEY, SECRETS, TEXTS, Draft, read, setting
 from settings.errors import NAMESPACE, Fault, SettingsError, fault
@@ -41,17 +41,23 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
     base = (root or Path.cwd()).absolute()
     endpoints = access.resolve(draft, base)
     release = releases.resolve(draft, base)
+    certificate = harbor_certificate.resolve(draft, base)
     draft.faults += rules.refused(draft)
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
     hosts = _hosts(draft, draft.cluster, endpoints)
-    warnings = [*rules.warned(draft), *releases.warned(draft, release), *access.warned(hosts)]
+    warnings = [
+        *rules.warned(draft),
+        *releases.warned(draft, release),
+        *access.warned(hosts),
+        *harbor_certificate.warned(draft, certificate),
+    ]
     return Stack(
         cluster=draft.cluster,
         hosts=hosts,
         load_balancer=draft.load_balancer,
         release=release,
-        harbor=resolved_harbor.resolve(draft, draft.load_balancer, None),
+        harbor=resolved_harbor.resolve(draft, draft.load_balancer, certificate),
         harbor_secrets=resolved_harbor.secrets(draft),
         repair=draft.repair,
         warnings=tuple(str(warning) for warning in warnings),

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from releases import Mirror, Release, ReleaseError, read_lock, read_release, skew
-from releases.schema import LockFile, ReleaseFile
+from releases.schema import IMAGES, LockFile, ReleaseFile
 from releases.store import lock_path, missing_from_lock, relock
 from settings.draft import Draft
 from settings.errors import Fault, fault
+from settings.fields import Reason
 from settings.paths import path_of
 from settings.schema import ReleaseSettings
 
@@ -27,7 +28,7 @@ def resolve(draft: Draft, root: Path) -> Release | None:
     except ReleaseError as error:
         draft.faults.append(fault(_NAME, settings.name, error.what, error.remedy))
         return None
-    draft.faults += [fault(_NAME, settings.name, what, remedy) for what, remedy in skew.faults(file.versions)]
+    draft.faults += [fault(_NAME, settings.name, what, remedy) for what, remedy in _skew(draft, file)]
     own = settings.mirror
     mirror = Mirror(artifacts=own.artifacts, images=own.images) if own else None
     lock = _lock(draft, settings, file, root, relock(settings.name, mirror, settings.lock))
@@ -54,8 +55,17 @@ def _lock(draft: Draft, settings: ReleaseSettings, file: ReleaseFile, root: Path
     except ReleaseError as error:
         draft.faults.append(fault(_LOCK, value, error.what, error.remedy))
         return None
-    missing = missing_from_lock(file, lock)
-    if missing:
-        draft.faults.append(fault(_LOCK, value, f"lacks {', '.join(missing)}", remedy))
+    hubs_images = [f"harbor-{service}" for service in draft.harbor.services()] if draft.harbor else []
+    if missing := missing_from_lock(file, lock, [*IMAGES, *hubs_images]):
+        absent = [str(file.image(name)) for name in hubs_images if name not in lock.images]
+        first = f"put {', '.join(absent)} on the mirror, and " if absent and settings.mirror else ""
+        draft.faults.append(fault(_LOCK, value, f"lacks {', '.join(missing)}", first + remedy))
         return None
     return lock
+
+
+def _skew(draft: Draft, file: ReleaseFile) -> Iterator[Reason]:
+    """What does not go together. Which Harbor may follow on the one that runs, only the hubs can tell."""
+    yield from skew.faults(file.versions)
+    if draft.harbor:
+        yield from skew.harbor_faults(file.versions)

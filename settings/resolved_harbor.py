@@ -7,11 +7,9 @@ from pydantic import SecretStr
 
 from settings import draft as keys
 from settings.draft import Draft
-from settings.harbor import Database, HarborSettings, Redis
+from settings.harbor import POSTGRESQL_PORT, REDIS_PORT, Database, HarborSettings, Redis
 from settings.schema import LoadBalancer
 from settings.stack import GivenSecrets, Harbor, ServerCertificate
-
-POSTGRESQL_PORT, REDIS_PORT = 5432, 6379
 
 
 def resolve(draft: Draft, balancer: LoadBalancer, certificate: ServerCertificate | None) -> Harbor | None:

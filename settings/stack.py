@@ -4,6 +4,7 @@ Owns: the types that components read. Does not own: how they came to be (``setti
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import SecretStr
 
@@ -26,7 +27,10 @@ class Bastion:
 
 @dataclass(frozen=True)
 class Ssh:
-    """How one host is reached, with the key that it must show."""
+    """How one host is reached, with the key that it must show.
+
+    ``private_key_file`` is the private key's file as configured, None where the key itself is.
+    """
 
     host: str
     port: int
@@ -34,6 +38,7 @@ class Ssh:
     host_key: str
     private_key: SecretStr
     bastion: Bastion | None
+    private_key_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,11 @@ class Host:
 
 @dataclass(frozen=True)
 class ServerCertificate:
-    """The user's own certificate for Harbor's URL, leaf first, and the authority that vouches for it; both PEM."""
+    """The user's own certificate for Harbor's URL, leaf first, and the authority that vouches for it, as PEM."""
 
     chain: str
     ca: str
+    not_after: datetime
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from settings.draft import Draft
 from settings.errors import Fault
-from settings.rules import hosts, load_balancer, network, promises
+from settings.rules import harbor, harbor_secrets, hosts, load_balancer, network, promises
 
 Rule = Callable[[Draft], Iterator[Fault]]
 
@@ -29,11 +29,31 @@ REFUSED: tuple[Rule, ...] = (
     load_balancer.weights_name_masters,
     promises.arguments_keep_promises,
     promises.configuration_keeps_promises,
+    harbor.hubs_and_harbor_go_together,
+    harbor.hubs_are_hubs_alone,
+    harbor.storage_is_the_same_on_all_hubs,
+    harbor.object_store_is_spoken_to_in_one_way,
+    harbor.external_store_is_named,
+    harbor.bundled_store_has_a_hub,
+    harbor.redis_is_one_server,
+    harbor.resources_are_of_what_runs,
+    harbor.port_is_free_on_hubs,
+    harbor.address_is_no_strangers,
+    harbor_secrets.passwords_are_there,
+    harbor_secrets.secrets_are_one_line,
+    harbor_secrets.keys_have_their_length,
+    harbor_secrets.token_key_signs_tokens,
 )
 WARNED: tuple[Rule, ...] = (
     hosts.masters_are_odd_and_several,
     load_balancer.address_moves,
     load_balancer.watches_survive,
+    harbor.one_hub_is_not_available,
+    harbor.bundled_store_is_a_single_point,
+    harbor.address_moves,
+    harbor_secrets.default_password_is_known,
+    harbor_secrets.first_block_counts,
+    harbor_secrets.generations_renew_what_the_stack_makes,
 )
 
 

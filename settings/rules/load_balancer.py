@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from settings.draft import HOSTS, Draft
+from settings.draft import HARBOR, HOSTS, Draft
 from settings.errors import Fault, fault, nearest
 from settings.fields import seconds
 from settings.schema import HostSettings, Role
@@ -28,13 +28,13 @@ PORTS: dict[Role, dict[int, str]] = {
         10256: "kube-proxy's health",
     },
     "lb": {},
-    "hub": {80: "Harbor", 443: "Harbor"},
+    "hub": {1514: "Harbor's log"},
 }
 SHORTEST_PROXY_TIMEOUT = "10m"
 HOSTS_FOR_A_VIP = 2
 
 _ADDRESS, _VIP = ("loadBalancer", "address"), ("loadBalancer", "vip", "address")
-_PORT, _STATUS = ("loadBalancer", "port"), ("loadBalancer", "statusPort")
+_PORT, _STATUS, _HARBOR = ("loadBalancer", "port"), ("loadBalancer", "statusPort"), (HARBOR, "url")
 
 
 def somebody_balances(draft: Draft) -> Iterator[Fault]:
@@ -62,18 +62,16 @@ def address_is_no_strangers(draft: Draft) -> Iterator[Fault]:
 
 
 def ports_are_free(draft: Draft) -> Iterator[Fault]:
-    """The load balancer's two ports are nobody else's on any host that it runs on."""
-    balancer = draft.load_balancer
-    if balancer is None:
-        return
-    if balancer.port == balancer.status_port:
-        yield fault(_STATUS, balancer.status_port, "is loadBalancer.port too", "choose another port, like 8404")
-    for name, host in draft.with_role("lb").items():
-        taken = _taken(draft, host)
-        for path, port, instead in ((_PORT, balancer.port, 8443), (_STATUS, balancer.status_port, 8404)):
-            if port in taken:
-                remedy = f"choose another port, like {instead}, or another host for the role lb"
-                yield fault(path, port, f"is the port of {taken[port]} on host {name}", remedy)
+    """What nginx listens on is nobody else's on any host that it runs on."""
+    listened: dict[int, str] = {}
+    for path, value, port, remedy in _listened(draft):
+        key = ".".join(path)
+        if (other := listened.setdefault(port, key)) != key:
+            yield fault(path, value, f"is {other} too", remedy)
+        for name, host in draft.with_role("lb").items():
+            if program := taken(draft, host).get(port):
+                what = f"is the port of {program} on host {name}"
+                yield fault(path, value, what, f"{remedy}, or another host for the role lb")
 
 
 def weights_name_masters(draft: Draft) -> Iterator[Fault]:
@@ -114,9 +112,20 @@ def watches_survive(draft: Draft) -> Iterator[Fault]:
         yield fault(["loadBalancer", "proxyTimeout"], balancer.proxy_timeout, what, remedy)
 
 
-def _taken(draft: Draft, host: HostSettings) -> dict[int, str]:
-    taken = {port: program for role in host.roles for port, program in PORTS[role].items()}
+def taken(draft: Draft, host: HostSettings) -> dict[int, str]:
+    """The ports of a host that are spoken for, whatever else it may come to run."""
+    ports = {port: program for role in host.roles for port, program in PORTS[role].items()}
     # An address for SSH of the host's own may be forwarded to another port than sshd's.
     if draft.ssh and host.ssh.host is None:
-        taken[host.ssh.port or draft.ssh.port] = "sshd"
-    return taken
+        ports[host.ssh.port or draft.ssh.port] = "sshd"
+    return ports
+
+
+def _listened(draft: Draft) -> Iterator[tuple[tuple[str, ...], object, int, str]]:
+    """The ports of nginx on a load balancer: key, value, port, and what to do where it is taken."""
+    balancer, harbor = draft.load_balancer, draft.harbor
+    if balancer:
+        yield _PORT, balancer.port, balancer.port, "choose another port, like 8443"
+        yield _STATUS, balancer.status_port, balancer.status_port, "choose another port, like 8404"
+    if harbor:
+        yield _HARBOR, f"{harbor.url} (port {harbor.port})", harbor.port, "choose another port, like 9443"

@@ -1,0 +1,172 @@
+"""Reads and checks the certificate that a user brings for Harbor's URL.
+
+Owns: that files and key are there, belong together, cover the URL and are in force.
+Does not own: the certificate that the stack makes when the user brings none (``components``).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from settings.draft import CERTIFICATE_KEY, HARBOR, Draft, setting
+from settings.errors import Fault, fault, shown
+from settings.harbor import HarborSettings
+from settings.paths import path_of, reason
+from settings.stack import ServerCertificate
+
+SHORTEST_REST = timedelta(days=30)  # a certificate that ends sooner is warned of
+
+Chain = Sequence[x509.Certificate]
+_CERTIFICATE, _CA = (HARBOR, "certificate"), (HARBOR, "ca")
+_SET_KEY = f"set the certificate's key with {setting(CERTIFICATE_KEY)}"
+
+
+def resolve(draft: Draft, root: Path) -> ServerCertificate | None:
+    """The user's certificate; what stands in the way is added to the draft's faults."""
+    harbor = draft.harbor
+    if harbor is None:
+        return None
+    incomplete = list(_incomplete(harbor, draft.secrets.get(CERTIFICATE_KEY)))
+    draft.faults += incomplete
+    if incomplete or harbor.certificate is None or harbor.ca is None:
+        return None
+    chain = _read(draft, root, _CERTIFICATE, harbor.certificate)
+    ca = _read(draft, root, _CA, harbor.ca)
+    if not chain or not ca:
+        return None
+    now = datetime.now(UTC)
+    draft.faults += [
+        *_foreign_key(harbor.certificate, chain[0], draft.secrets[CERTIFICATE_KEY]),
+        *_uncovered(harbor, chain[0]),
+        *_unfit(harbor.certificate, chain[0]),
+        *_not_in_force(_CERTIFICATE, harbor.certificate, chain, now),
+        *_not_in_force(_CA, harbor.ca, ca, now),
+        *_broken_chain(harbor, chain, ca),
+    ]
+    return ServerCertificate(_pem(chain), _pem(ca), min(certificate.not_valid_after_utc for certificate in chain))
+
+
+def warned(draft: Draft, certificate: ServerCertificate | None) -> Iterator[Fault]:
+    """Warns of an end that is near: after it, nothing but a new certificate is accepted."""
+    if draft.harbor and certificate and certificate.not_after - datetime.now(UTC) < SHORTEST_REST:
+        what = f"ends on {certificate.not_after:%Y-%m-%d}"
+        yield fault(_CERTIFICATE, draft.harbor.certificate, what, "have it renewed and put the new one in its place")
+
+
+def _incomplete(harbor: HarborSettings, key: str | None) -> Iterator[Fault]:
+    """Certificate, authority and key come together or not at all."""
+    if harbor.certificate is None:
+        remedy = "name the certificate's file in harbor.certificate, or leave this out"
+        if harbor.ca is not None:
+            yield fault(_CA, harbor.ca, "is set, and harbor.certificate is not", remedy)
+        if key is not None:
+            yield fault([CERTIFICATE_KEY], "(not shown)", "is set, and harbor.certificate is not", remedy)
+        return
+    if harbor.ca is None:
+        remedy = "name the file of the authority that vouches for it: nodes and hubs are to trust it"
+        yield fault(_CA, None, "is not set, and harbor.certificate is", remedy)
+    if key is None:
+        yield fault([CERTIFICATE_KEY], None, "is not set, and harbor.certificate is", _SET_KEY)
+
+
+def _read(draft: Draft, root: Path, path: tuple[str, ...], name: str) -> Chain:
+    try:
+        text = path_of(name, root).read_text()
+    except (OSError, ValueError, RuntimeError) as error:
+        remedy = "name a file of certificates (PEM) that can be read"
+        draft.faults.append(fault(path, name, f"cannot be read ({reason(error)})", remedy))
+        return ()
+    if "PRIVATE KEY-----" in text:
+        remedy = f"keep certificates alone in the file; {_SET_KEY}"
+        draft.faults.append(fault(path, name, "holds a private key, which would reach hosts as a plain file", remedy))
+        return ()
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        remedy = "give certificates as PEM, the server's own first"
+        draft.faults.append(fault(path, name, "holds no certificate in PEM", remedy))
+        return ()
+
+
+def _foreign_key(name: str, leaf: x509.Certificate, text: str) -> Iterator[Fault]:
+    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    try:
+        own = load_pem_private_key(text.encode(), password=None).public_key().public_bytes(*form)
+    except TypeError:
+        remedy = f"take the passphrase away (`openssl pkey -in FILE`); {_SET_KEY}"
+        yield fault([CERTIFICATE_KEY], "(not shown)", "is protected by a passphrase", remedy)
+    except (ValueError, UnsupportedAlgorithm):
+        yield fault([CERTIFICATE_KEY], "(not shown)", "is not a private key in PEM", _SET_KEY)
+    else:
+        if own != leaf.public_key().public_bytes(*form):
+            what = f"is not the key of the first certificate in {name}"
+            remedy = f"put the server's own certificate first, and {_SET_KEY}"
+            yield fault([CERTIFICATE_KEY], "(not shown)", what, remedy)
+
+
+def _uncovered(harbor: HarborSettings, leaf: x509.Certificate) -> Iterator[Fault]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        names = x509.SubjectAlternativeName([])
+    covered = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
+    covered |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    for wanted in (harbor.host, *harbor.extra_sans):
+        if wanted not in covered and f"*.{wanted.partition('.')[2]}" not in covered:
+            what = f"does not cover {wanted}, but {shown(', '.join(sorted(covered)) or 'no name at all')}"
+            remedy = f"have one issued with {wanted} among its subject alternative names"
+            yield fault(_CERTIFICATE, harbor.certificate, what, remedy)
+
+
+def _unfit(name: str, leaf: x509.Certificate) -> Iterator[Fault]:
+    try:
+        usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
+        yield fault(_CERTIFICATE, name, "is not for servers", "have one issued with the usage serverAuth")
+
+
+def _not_in_force(path: tuple[str, ...], name: str, certificates: Chain, now: datetime) -> Iterator[Fault]:
+    for certificate in certificates:
+        if certificate.not_valid_after_utc <= now:
+            what = f"ended on {certificate.not_valid_after_utc:%Y-%m-%d} ({_subject(certificate)})"
+            yield fault(path, name, what, "have it renewed and put the new one in its place")
+        if certificate.not_valid_before_utc > now:
+            what = f"begins on {certificate.not_valid_before_utc:%Y-%m-%d} only ({_subject(certificate)})"
+            yield fault(path, name, what, "use one that is in force, or set this machine's clock")
+
+
+def _broken_chain(harbor: HarborSettings, chain: Chain, ca: Chain) -> Iterator[Fault]:
+    for certificate, issuer in pairwise(chain):
+        if not _issued(certificate, issuer):
+            what = f"is not a chain: {_subject(issuer)} did not issue {_subject(certificate)}"
+            remedy = "put the server's certificate first, and after each the one that issued it"
+            yield fault(_CERTIFICATE, harbor.certificate, what, remedy)
+            return
+    if chain[-1] not in ca and not any(_issued(chain[-1], authority) for authority in ca):
+        what = f"does not vouch for {harbor.certificate}: it did not issue {_subject(chain[-1])}"
+        remedy = "name the authority's own file, and put what lies between into harbor.certificate"
+        yield fault(_CA, harbor.ca, what, remedy)
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return shown(certificate.subject.rfc4514_string() or "a certificate without a subject")
+
+
+def _pem(certificates: Chain) -> str:
+    return "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
