@@ -24,7 +24,7 @@ check: packages
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
-	shellcheck $$(git ls-files '*.sh' .ci/run lab/node/rootfs/usr/local/lib/lab)
+	shellcheck $$(git ls-files '*.sh' .ci/run ':(glob)lab/node/**/usr/local/lib/lab/*')
 	$(PY) -m pytest -n 2 -m "not lab and not built"
 
 # Everything CI runs: what needs no host, what needs only built programs, what needs the lab.

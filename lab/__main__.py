@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import typer
 
-from lab import daemon, engine, hosts, node, packages, ssh, stack, toolchain
+from lab import daemon, engine, hosts, node, packages, ssh, stack, stores, toolchain
 from lab.cache import cache_root
 from lab.errors import LabError
 from lab.mirror import content, serve
@@ -131,11 +131,13 @@ def _toolchain() -> None:
 
 
 def _hosts() -> None:
-    with step("node image"):
+    with step("system images of the hosts"):
         node.ensure(say)
     with step(f"hosts {', '.join(hosts.HOSTS)}"):
         hosts.ensure()
         ssh.ensure(hosts.running())
+    with step(f"servers for Harbor's data on {', '.join(hosts.STORES)}"):
+        stores.ensure()
 
 
 def _mirror() -> None:

@@ -24,7 +24,7 @@ NETWORK = "evenkeel-lab"
 SUBNET = "10.77.0.0/24"
 GATEWAY = "10.77.0.1"
 VIP = "10.77.0.30"
-LB_NAME = "api.dev.lab"
+LB_NAME, HUB_NAME = "api.dev.lab", "hub.dev.lab"
 LABEL = "evenkeel.lab.clone"
 
 CLUSTER = {
@@ -35,10 +35,12 @@ CLUSTER = {
     "lb1": "10.77.0.31",
     "lb2": "10.77.0.32",
 }
+HUBS = {"hub1": "10.77.0.41", "hub2": "10.77.0.42"}
+STORES = {"postgres": "10.77.0.51", "redis": "10.77.0.52"}  # servers that hubs use, and that the program does not own
 MIRROR = "mirror"
 MIRROR_CACHE = cache_root() / "mirror"
 MIRROR_MOUNT = "/srv/mirror"
-HOSTS = {MIRROR: "10.77.0.2", **CLUSTER}
+HOSTS = {MIRROR: "10.77.0.2", **CLUSTER, **HUBS, **STORES}
 SPARES = {f"spare{number}": f"10.77.0.{100 + number}" for number in range(1, 13)}
 BENCH = {f"bench{number}": f"10.77.0.{150 + number}" for number in range(1, 5)}  # for what `make bench` measures
 ADDRESSES = {**HOSTS, **SPARES, **BENCH}
@@ -56,6 +58,9 @@ RUN_OPTIONS = [
     "--tmpfs=/run/lock",
     "--volume=/var",
 ]
+# A hub as a user would hand it over: with Docker's engine, and with storage that all hubs share.
+ENGINE = ["docker.socket", "docker.service"]
+STORAGE_VOLUME, STORAGE = "evenkeel-harbor", "/srv/harbor"
 CGROUP = Path("/sys/fs/cgroup")
 # Every systemd, kubelet and containerd of every host counts against this one limit; above it no systemd starts.
 INOTIFY_LIMIT, INOTIFY_WANTED = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
@@ -86,18 +91,28 @@ def ensure(wanted: Iterable[str] = HOSTS) -> list[str]:
     return created
 
 
-def create(name: str) -> None:
-    """A new host with a disk and a host key of its own; returns once its sshd answers."""
+def create(name: str, hub: bool | None = None) -> None:
+    """A new host with a disk and a host key of its own; returns once its sshd answers.
+
+    ``hub`` says whether it is to be a hub; by default its name does.
+    """
+    hub = name in HUBS if hub is None else hub
     _raise_inotify_limit()
     options = [f"--name={_container(name)}", f"--hostname={name}", f"--label={LABEL}={CLONE}"]
     options += [f"--network={NETWORK}", f"--ip={ADDRESSES[name]}", f"--network-alias={name}"]
     options += [f"--add-host={other}:{address}" for other, address in ADDRESSES.items() if other != name]
-    options += [f"--add-host={LB_NAME}:{VIP}", *RUN_OPTIONS, *_machine_options()]
+    options += [f"--add-host={LB_NAME}:{VIP}", f"--add-host={HUB_NAME}:{VIP}", *RUN_OPTIONS, *_machine_options()]
     if name == MIRROR:
         MIRROR_CACHE.mkdir(parents=True, exist_ok=True)
         options.append(f"--volume={MIRROR_CACHE}:{MIRROR_MOUNT}:ro")
-    execute(["docker", "run", "--detach", *options, node.image()])
+    if hub:
+        execute(["docker", "volume", "create", f"--label={LABEL}={CLONE}", STORAGE_VOLUME])
+        options.append(f"--volume={STORAGE_VOLUME}:{STORAGE}")
+    image = node.HUB if hub or name in STORES else node.NODE
+    execute(["docker", "run", "--detach", *options, image.reference])
     _await_ssh(name)
+    if hub:
+        run(name, ["systemctl", "enable", "--quiet", "--now", *ENGINE], check=True)
 
 
 def destroy(name: str) -> None:
@@ -108,8 +123,9 @@ def destroy(name: str) -> None:
 
 def empty(name: str) -> None:
     """Puts a fresh host in the place of one: same name and address, nothing on its disk, another host key."""
+    mounts = output(["docker", "inspect", "--format={{range .Mounts}}{{.Name}} {{end}}", _container(name)])
     destroy(name)
-    create(name)
+    create(name, hub=STORAGE_VOLUME in mounts.split())
 
 
 def start(name: str) -> None:
@@ -189,7 +205,7 @@ def network_owner() -> Path | None:
 
 
 def remove_all(owner: Path = CLONE) -> None:
-    """Removes every host of a clone's lab with its disk, the network, and the image in Docker."""
+    """Removes every host of a clone's lab with its disk, the storage of hubs, the network, and the images in Docker."""
     there = names(owner)
     if there:
         execute(["docker", "rm", "--force", "--volumes", *map(_container, there)])
@@ -197,10 +213,11 @@ def remove_all(owner: Path = CLONE) -> None:
         _remove_cgroups(name)
     present = network_owner()
     if present not in (owner, None):
-        return  # the image is in use there
+        return  # the images are in use there
+    execute(["docker", "volume", "rm", "--force", STORAGE_VOLUME])
     if present is not None:
         execute(["docker", "network", "rm", NETWORK])
-    images = output(["docker", "images", "--quiet", node.REPOSITORY]).split()
+    images = output(["docker", "images", "--quiet", f"{node.REPOSITORY}/*"]).split()
     if images:
         execute(["docker", "rmi", "--force", *images])
 
@@ -263,7 +280,7 @@ def _machine_side_of(name: str) -> str:
 
 
 def _pod_groups(name: str) -> list[Path]:
-    """Where the pods of a host are in cgroup v1: beside the host's own group, not below it."""
+    """Where pods and containers of a host are in cgroup v1: beside the host's own group, not below it."""
     return list(CGROUP.glob(f"*/lab/{name}"))
 
 

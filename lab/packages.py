@@ -1,7 +1,7 @@
 """What the lab needs of the machine itself: distribution packages, root, Go.
 
 Owns: the table of programs and the packages that bring them. Does not own: what is installed inside the hosts
-(``lab/node/recipe.yaml``).
+(``lab/node``).
 """
 
 import os

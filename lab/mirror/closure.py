@@ -1,4 +1,4 @@
-"""Programs of the node image together with the libraries they need, to be put into images.
+"""Programs of the hosts' image together with the libraries they need, to be put into images.
 
 Owns: finding them in the unpacked root file system. Does not own: which programs go where (``images.yaml``).
 """
@@ -18,7 +18,7 @@ LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
 
 
 def unpack(archive: Path, root: Path) -> None:
-    """Unpacks the node image's root file system, but for its device nodes."""
+    """Unpacks a system image's root file system, but for its device nodes."""
     with tarfile.open(archive) as packed:
         packed.extractall(root, members=[m for m in packed if not m.isdev()], filter="fully_trusted")
 
@@ -39,7 +39,7 @@ def whole(root: Path, folder: str) -> Tree:
     path = folder.format(triplet=f"{platform.machine()}-linux-gnu")
     found = sorted(file for file in (root / path.lstrip("/")).rglob("*") if not file.is_dir())
     if not found:
-        raise LabError(f"the node image has nothing in {path}, which an image of the lab's mirror needs")
+        raise LabError(f"the hosts' image has nothing in {path}, which an image of the lab's mirror needs")
     return Tree(files={f"/{file.relative_to(root)}": resolve(root, f"/{file.relative_to(root)}") for file in found})
 
 
@@ -53,7 +53,7 @@ def resolve(root: Path, path: str) -> Path:
             return current
         target = current.readlink()
         current = root / str(target).lstrip("/") if target.is_absolute() else _normal(current.parent / target)
-    raise LabError(f"the node image's {path} is a loop of symbolic links")
+    raise LabError(f"the hosts' image: {path} is a loop of symbolic links")
 
 
 def _normal(path: Path) -> Path:
@@ -70,7 +70,7 @@ def _find(root: Path, program: str) -> str:
     for folder in FOLDERS:
         if (root / folder / program).exists() or (root / folder / program).is_symlink():
             return f"{folder}/{program}"
-    raise LabError(f"the node image has no program {program!r}: add its package to lab/node/recipe.yaml")
+    raise LabError(f"the hosts' image has no program {program!r}: add its package to lab/node/hub/recipe.yaml")
 
 
 def _libraries(root: Path, path: str) -> list[str]:

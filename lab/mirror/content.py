@@ -36,8 +36,8 @@ def architecture() -> str:
 
 
 def digest(release: ReleaseFile) -> str:
-    """What the content depends on: the release, the programs, the node image and how things are packed."""
-    total = hashlib.sha256(f"{node.digest()}{release.model_dump_json()}".encode())
+    """What the content depends on: the release, the programs, the hosts' image and how things are packed."""
+    total = hashlib.sha256(f"{node.HUB.digest}{release.model_dump_json()}".encode())
     for group in PACKED:
         total.update(toolchain.output_folder(group).name.encode())
     for file in sorted(Path(__file__).parent.glob("*")):
@@ -66,7 +66,7 @@ def ensure(release: ReleaseFile, say: Callable[[str], None]) -> Path:
 
 
 def references(release: ReleaseFile) -> dict[str, str]:
-    """The official name of every image that the mirror has: those of the release that can be made here, and one more."""
+    """The official name of every image that the mirror has: what it can make of the release, and one more."""
     made = images.recipes()
     return {name: str(release.image(name)) for name in release.images if name in made} | {"tools": TOOLS_IMAGE}
 
@@ -74,7 +74,7 @@ def references(release: ReleaseFile) -> dict[str, str]:
 def _build(release: ReleaseFile, folder: Path, built: Path) -> None:
     root = folder / "root"
     root.mkdir()
-    closure.unpack(node.archive(), root)
+    closure.unpack(node.HUB.archive, root)
     artifacts.write(release, architecture(), built / "artifacts")
     (built / "bin").mkdir()
     (built / "bin" / "registry").write_bytes(toolchain.binary("registry", "registry").read_bytes())

@@ -76,7 +76,7 @@ def test_one_user_may_become_root_and_one_may_not(spare: str) -> None:
 
 def test_empty_groups_that_a_killed_host_left_are_gone_before_its_kubelet_starts(spare: str) -> None:
     """They cost a kubelet more than a minute, in which it ends each as a pod."""
-    prepare = "/usr/local/lib/lab/kubelet-cgroup"
+    prepare = "/usr/local/lib/lab/own-cgroup"
     stale = f"/sys/fs/cgroup/pids/lab/{spare}/kubepods/pod1"
     live = f"/sys/fs/cgroup/pids/lab/{spare}/kubepods/pod2"
     make = f"mkdir -p {stale} {live} && (sleep 60 & echo $! >{live}/cgroup.procs)"
@@ -86,7 +86,7 @@ def test_empty_groups_that_a_killed_host_left_are_gone_before_its_kubelet_starts
 
 
 def test_a_host_that_is_taken_away_leaves_no_group_on_the_machine(spare: str) -> None:
-    hosts.run(spare, "/usr/local/lib/lab/kubelet-cgroup", check=True)
+    hosts.run(spare, "/usr/local/lib/lab/own-cgroup", check=True)
     hosts.run(spare, f"mkdir -p /sys/fs/cgroup/pids/lab/{spare}/kubepods/pod1", check=True)
     hosts.empty(spare)
     assert list(Path("/sys/fs/cgroup").glob(f"*/lab/{spare}")) == []
