@@ -53,9 +53,10 @@ def passwords_are_there(draft: Draft) -> Iterator[Fault]:
     harbor = draft.harbor
     if harbor is None:
         return
-    if not draft.secrets.get(ADMIN_PASSWORD, "").strip():
+    password = draft.secrets.get(ADMIN_PASSWORD)
+    if not (password and password.strip()):
         what = "is empty: a new Harbor would let anyone in as admin, and setting it later would change nothing"
-        yield fault([ADMIN_PASSWORD], draft.secrets.get(ADMIN_PASSWORD), what, f"set it with {setting(ADMIN_PASSWORD)}")
+        yield fault([ADMIN_PASSWORD], password and _HIDDEN, what, f"set it with {setting(ADMIN_PASSWORD)}")
     if harbor.store == "external" and not draft.secrets.get(DATABASE_PASSWORD):
         remedy = f"set it with {setting(DATABASE_PASSWORD)}"
         yield fault([DATABASE_PASSWORD], None, "is not set, and harbor.store is external", remedy)
@@ -92,7 +93,7 @@ def keys_have_their_length(draft: Draft) -> Iterator[Fault]:
         elif not (text.isascii() and text.isprintable()):
             yield fault([name], _HIDDEN, "holds a character that is not printable ASCII", remedy)
         elif len(text) != length:
-            yield fault([name], _HIDDEN, f"is of {len(text)} characters, not of {length}", remedy)
+            yield fault([name], text and _HIDDEN, f"is of {len(text)} characters, not of {length}", remedy)
 
 
 def token_key_signs_tokens(draft: Draft) -> Iterator[Fault]:
@@ -102,7 +103,7 @@ def token_key_signs_tokens(draft: Draft) -> Iterator[Fault]:
         return
     block = _PEM.search(text)
     if block is None:
-        yield fault([TOKEN_KEY], _HIDDEN, "holds no PEM block", _MAKE_TOKEN_KEY)
+        yield fault([TOKEN_KEY], text and _HIDDEN, "holds no PEM block", _MAKE_TOKEN_KEY)
     elif block["label"] != _PKCS1:
         yield fault([TOKEN_KEY], _HIDDEN, *_KINDS.get(block["label"], _NO_KEY))
     elif "4,ENCRYPTED" in block[0]:
