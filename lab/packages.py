@@ -33,6 +33,9 @@ PACKAGES = {
     "libnginx-mod-stream": ("/usr/lib/nginx/modules/ngx_stream_module.so",),
     "openssl": ("openssl",),
     "curl": ("curl",),
+    # What the tests of the stand-ins for Harbor keep their data in.
+    "postgresql": ("pg_createcluster", "psql"),
+    "redis-server": ("redis-server", "redis-cli"),
 }
 POLICY = Path("/usr/sbin/policy-rc.d")  # what Debian's packages ask before they start a service
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
