@@ -7,6 +7,7 @@ settings.
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.render.harbor_samples import (
 )
 from tests.settings import samples
 
-EVERYTHING = {"trivy": True, "exporter": True, "redisPassword": REDIS_PASSWORD}
+EVERYTHING: dict[str, Any] = {"trivy": True, "exporter": True, "redisPassword": REDIS_PASSWORD}
 HARBOR_OF_ITS_OWN = {"core", "registry", "registryctl", "jobservice", "portal", "proxy", "log"}
 
 

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ PATHS = [
 ]
 
 
-def conf(tmp_path: Path, **harbor: object) -> str:
+def conf(tmp_path: Path, **harbor: Any) -> str:
     """The proxy's nginx.conf."""
     return plain(stack(tmp_path, **harbor))[f"{FOLDER}/nginx.conf"].content
 
