@@ -58,6 +58,15 @@ def registry_files(stack: Stack) -> list[File]:
     ]
 
 
+def trusted_registry_files(registry: str, ca: str) -> list[File]:
+    """A registry with an authority of its own; containerd reads these at each pull too."""
+    folder = f"{CERTS_D}/{registry}"
+    server = f"https://{registry}"
+    capabilities = {"capabilities": ["pull", "resolve"], "ca": f"{folder}/ca.crt"}
+    hosts = {"server": server, "host": {server: capabilities}}
+    return [File(f"{folder}/ca.crt", ca), File(f"{folder}/hosts.toml", to_toml(hosts))]
+
+
 def configuration(stack: Stack, host: Host) -> dict[str, Any]:
     """The configuration (format 3), with the stack's own settings laid over it."""
     systemd_cgroup = kubelet.configuration(stack, host)["cgroupDriver"] == "systemd"

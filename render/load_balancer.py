@@ -15,6 +15,8 @@ from render.static_pods import API_PORT
 from settings import Host, Stack
 
 API_SERVICE = "apiserver"
+HUB_SERVICE = "harbor"
+HUB_READY = "/evenkeel/ready"  # a hub's own nginx answers it (render/harbor): not while the hub takes its leave
 STATE = "/var/lib/evenkeel/lb"
 RUN = "/run/evenkeel-lb"
 LIBRARY = "/usr/local/lib/evenkeel/lb"
@@ -56,15 +58,19 @@ class Upstream:
 class HttpCheck:
     """How an upstream is asked whether it is ready: only HTTP 200 within ``seconds`` says yes.
 
-    With https its certificate is verified against the file ``ca_path(service)``, which the caller lays there.
+    With https its certificate is verified against the file ``ca_path(service)``, which the caller lays there. It must
+    cover ``name`` where there is one, and else the upstream's address: a user's own certificate may know no addresses.
     """
 
     path: str = "/readyz"
     scheme: Literal["http", "https"] = "https"
     seconds: float = 1.0
+    name: str | None = None
 
     def __post_init__(self) -> None:
         _expect(_PATH, "check path", self.path)
+        if self.name is not None:
+            _expect(_WORD, "checked name", self.name)
 
 
 @dataclass(frozen=True)
@@ -126,10 +132,35 @@ def api_service(stack: Stack) -> Service:
     )
 
 
+def hub_services(stack: Stack) -> tuple[Service, ...]:
+    """Harbor on all hubs, where the stack has any.
+
+    A client stays with one hub as long as that is up: during a rotation a token is then used where it was made.
+    """
+    harbor, settings = stack.harbor, stack.load_balancer
+    if harbor is None:
+        return ()
+    hubs = tuple(Upstream(name, hub.address, harbor.port) for name, hub in stack.hubs().items())
+    return (
+        Service(
+            name=HUB_SERVICE,
+            listen=harbor.port,
+            upstreams=hubs,
+            check=HttpCheck(HUB_READY, name=harbor.host),
+            connect_timeout=settings.connect_timeout,
+            proxy_timeout=settings.proxy_timeout,
+            max_fails=settings.max_fails,
+            fail_timeout=settings.fail_timeout,
+            affinity=True,
+        ),
+    )
+
+
 def balancer(stack: Stack, host: Host) -> Balancer:
     """What ``host`` balances. All hosts of the stack may ask it who is up."""
     readers = tuple(other.address for other in stack.hosts.values())
-    return Balancer(host.address, stack.load_balancer.status_port, readers, (api_service(stack),))
+    services = (api_service(stack), *hub_services(stack))
+    return Balancer(host.address, stack.load_balancer.status_port, readers, services)
 
 
 def files(balancer: Balancer) -> list[File]:
@@ -177,7 +208,8 @@ def _row(service: Service, upstream: Upstream) -> str:
     check = service.check
     ca = ca_path(service) if check.scheme == "https" else "-"
     options = f"weight={upstream.weight} max_fails={service.max_fails} fail_timeout={service.fail_timeout}"
-    url = f"{check.scheme}://{server}{check.path}"
+    asked = f"{check.name}:{upstream.port}" if check.name else server
+    url = f"{check.scheme}://{asked}{check.path}"
     return f"{service.name} {upstream.name} {server} {url} {ca} {check.seconds:g} {options}"
 
 

@@ -25,12 +25,14 @@ say() {
 }
 
 # The requests of one round, as one curl's configuration: they run side by side and each answers in a line
-# "row code reason"; a code of 000 is no answer at all.
+# "row code reason"; a code of 000 is no answer at all. Each goes to its upstream's own address, whatever name its URL
+# asks the certificate for, and keeps its cookies: Harbor begins a session for whoever comes without one.
 write_requests() {
-    awk 'NR > 1 { print "next" }
+    awk -v jar="$run/cookies" 'NR > 1 { print "next" }
     {
         printf "url = \"%s\"\noutput = \"/dev/null\"\nhttp1.1\nnoproxy = \"*\"\n", $4
-        printf "connect-timeout = %s\nmax-time = %s\n", $6, $6
+        printf "connect-to = \"::%s\"\nconnect-timeout = %s\nmax-time = %s\n", $3, $6, $6
+        printf "cookie = \"%s\"\ncookie-jar = \"%s\"\n", jar, jar
         if ($5 != "-") printf "cacert = \"%s\"\n", $5
         printf "write-out = \"%d %%{http_code} %%{errormsg}\\n\"\n", NR
     }' "$rows" >"$run/requests"

@@ -13,7 +13,12 @@ from pulumi.runtime import settings as sdk
 from pulumi.runtime import test as awaiting_all
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
-SECRET_TEXTS = {"private_key_pem": "-----BEGIN EC PRIVATE KEY-----\n{name}\n-----END EC PRIVATE KEY-----\n"}
+SECRET_TEXTS = {
+    "tls:index/privateKey:PrivateKey": {
+        "private_key_pem": "-----BEGIN EC PRIVATE KEY-----\n{name}\n-----END EC PRIVATE KEY-----\n"
+    },
+    "random:index/randomPassword:RandomPassword": {"result": "word-of-{name}", "bcrypt_hash": "$2a$10$hash-of-{name}"},
+}
 RUN = "0a1b2c3d"  # what a stage command says last
 TEXTS = {
     "tls:index/privateKey:PrivateKey": {"public_key_pem": "-----BEGIN PUBLIC KEY-----\n{name}\n"},
@@ -43,8 +48,8 @@ class Recorder(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.registered.append(Registration(args.typ, args.name, args.inputs))
         outputs = {key: text.format(name=args.name) for key, text in TEXTS.get(args.typ, {}).items()}
-        if args.typ == "tls:index/privateKey:PrivateKey":
-            outputs |= {key: _secret(text.format(name=args.name)) for key, text in SECRET_TEXTS.items()}
+        secrets = SECRET_TEXTS.get(args.typ, {})
+        outputs |= {key: _secret(text.format(name=args.name)) for key, text in secrets.items()}
         if args.typ.endswith("Cert"):
             outputs["validity_end_time"] = "2027-11-23T00:00:00Z"
         return f"{args.name}-id", {**args.inputs, **outputs}

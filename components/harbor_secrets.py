@@ -1,0 +1,178 @@
+"""What all hubs of a stack share: Harbor's keys, secrets and server certificate, as resources.
+
+Owns how each comes to be and when it changes: a value is renewed by raising its number in ``harbor.generations``, and
+nothing else is then. What the user brings takes the place of what would be made. Does not own what Harbor calls these
+values (``render.harbor``), nor in which order hubs go over to new ones (``components.harbor_node``).
+
+What can't be renewed without loss is protected: Harbor's own authority, which clients trust, and the secret key, which
+the database's credentials are encrypted with.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_tls as tls
+from pulumi_random import RandomPassword
+from pydantic import SecretStr
+
+from components.pki import AUTHORITY_HOURS, LEAF_HOURS, RENEWAL_HOURS, Pair
+from render import network
+from render.certificates import SERVER, SIGNER
+from render.harbor.secrets import REGISTRY_USER, HarborSecrets
+from settings import Harbor, Stack
+
+TOKEN_KEY_BITS = 4096
+PASSWORD_LETTERS = 32
+KEY_LETTERS = 16  # of the secret key: it is an AES key, so not one more and not one less
+CSRF_LETTERS = 32
+
+
+@dataclass(frozen=True)
+class HubSecretsArgs:
+    """``stack``: must have a Harbor."""
+
+    stack: Stack
+
+
+class HubSecrets(pulumi.ComponentResource):
+    """``values`` is all that Harbor needs; ``ca`` vouches for its URL; ``fingerprint_key`` and ``probe_password`` are
+    the program's own."""
+
+    def __init__(self, name: str, args: HubSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("evenkeel:index:HubSecrets", name, None, opts)
+        if args.stack.harbor is None:
+            raise ValueError(f"{name}: the stack has no Harbor")
+        self._name, self._stack, self._harbor = name, args.stack, args.stack.harbor
+        self._opts = pulumi.ResourceOptions(parent=self)
+        self._kept = pulumi.ResourceOptions(parent=self, protect=True)
+        self.server, self.ca = self._server()
+        self.fingerprint_key = self.password("fingerprint-key").result
+        self.probe_password = self.password("probe").result
+        self.values = self._values()
+        self.register_outputs({"ca": self.ca})
+
+    def password(self, what: str, letters: int = PASSWORD_LETTERS, generation: int = 1) -> RandomPassword:
+        """A random word of letters and digits, of which a robot's password needs each kind."""
+        return self._random(what, letters, generation, self._opts)
+
+    def _values(self) -> pulumi.Output[HarborSecrets]:
+        given, generations = self._stack.harbor_secrets, self._harbor.generations
+        key = _own(given.token_key) or self._token_key(generations.token_key)
+        registry = self.password("registry-credential", generation=generations.registry_credential)
+        texts: dict[str, pulumi.Input[str]] = {
+            "token_key": key,
+            "token_certificate": self._token_certificate(key, generations.token_key),
+            "secret_key": _own(given.secret_key) or self._random("secret-key", KEY_LETTERS, 1, self._kept).result,
+            "core_secret": self.password("core").result,
+            "jobservice_secret": self.password("jobservice").result,
+            "registry_http_secret": self.password("registry-http", generation=generations.http_secret).result,
+            "csrf_key": _own(given.csrf_key) or self.password("csrf-key", CSRF_LETTERS, generations.csrf_key).result,
+            "registry_password": registry.result,
+            # The hash is made once, with the password, and kept beside it: a new one each run would be a change.
+            "registry_passwd": pulumi.Output.concat(f"{REGISTRY_USER}:", registry.bcrypt_hash, "\n"),
+            "admin_password": _own(given.admin_password) or "",
+            "database_password": self._store_password("database", given.database_password),
+            "redis_password": self._store_password("redis", given.redis_password),
+            "storage_secret_key": _own(given.storage_secret_key) or "",
+            "server_certificate": self.server.certificate,
+            "server_key": self.server.key,
+            "ca": self.ca,
+        }
+        made = pulumi.Output.all(**texts).apply(lambda done: HarborSecrets(**done))
+        return pulumi.Output.secret(made)
+
+    def _random(self, what: str, letters: int, generation: int, opts: pulumi.ResourceOptions) -> RandomPassword:
+        return RandomPassword(
+            f"{self._name}-{what}",
+            length=letters,
+            special=False,
+            min_upper=1,
+            min_lower=1,
+            min_numeric=1,
+            keepers={"generation": str(generation)},
+            opts=opts,
+        )
+
+    def _token_key(self, generation: int) -> pulumi.Output[str]:
+        """PKCS#1, as pulumi-tls writes RSA keys: core mints nothing with PKCS#8."""
+        name = f"{self._name}-token-key-{generation}"
+        return tls.PrivateKey(name, algorithm="RSA", rsa_bits=TOKEN_KEY_BITS, opts=self._opts).private_key_pem
+
+    def _token_certificate(self, key: pulumi.Input[str], generation: int) -> pulumi.Output[str]:
+        return tls.SelfSignedCert(
+            f"{self._name}-token-key-{generation}",
+            private_key_pem=key,
+            subject=tls.SelfSignedCertSubjectArgs(common_name="harbor-token-issuer"),
+            validity_period_hours=AUTHORITY_HOURS,
+            allowed_uses=["digital_signature"],
+            opts=self._opts,
+        ).cert_pem
+
+    def _store_password(self, store: str, given: SecretStr | None) -> pulumi.Input[str]:
+        """A bundled store is nobody else's, so that its password need not be known to anybody."""
+        if given or self._harbor.store == "external":
+            return _own(given) or ""
+        return self.password(f"{store}-password").result
+
+    def _server(self) -> tuple[Pair, pulumi.Output[str]]:
+        brought, key = self._harbor.server_certificate, self._stack.harbor_secrets.certificate_key
+        if brought and key:
+            chain, ca = pulumi.Output.from_input(brought.chain), pulumi.Output.from_input(brought.ca)
+            return Pair(chain, pulumi.Output.secret(key.get_secret_value()), pulumi.Output.from_input("")), ca
+        authority = self._authority()
+        return self._leaf(authority), authority.certificate
+
+    def _key(self, what: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
+        if self._stack.cluster.pki.algorithm == "RSA":
+            return tls.PrivateKey(f"{self._name}-{what}", algorithm="RSA", rsa_bits=2048, opts=opts)
+        return tls.PrivateKey(f"{self._name}-{what}", algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
+
+    def _authority(self) -> Pair:
+        key = self._key("ca", self._kept)
+        certificate = tls.SelfSignedCert(
+            f"{self._name}-ca",
+            private_key_pem=key.private_key_pem,
+            subject=tls.SelfSignedCertSubjectArgs(common_name=f"harbor-ca-{self._stack.cluster.name}"),
+            is_ca_certificate=True,
+            set_subject_key_id=True,
+            validity_period_hours=AUTHORITY_HOURS,
+            allowed_uses=list(SIGNER),
+            opts=self._kept,
+        )
+        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
+
+    def _leaf(self, authority: Pair) -> Pair:
+        what = f"server-{self._harbor.generations.certificate}"
+        key = self._key(what, self._opts)
+        names = server_names(self._stack, self._harbor)
+        request = tls.CertRequest(
+            f"{self._name}-{what}",
+            private_key_pem=key.private_key_pem,
+            subject=tls.CertRequestSubjectArgs(common_name=self._harbor.host),
+            dns_names=[name for name in names if not network.is_ip(name)],
+            ip_addresses=[name for name in names if network.is_ip(name)],
+            opts=self._opts,
+        )
+        certificate = tls.LocallySignedCert(
+            f"{self._name}-{what}",
+            cert_request_pem=request.cert_request_pem,
+            ca_cert_pem=authority.certificate,
+            ca_private_key_pem=authority.key,
+            validity_period_hours=LEAF_HOURS,
+            early_renewal_hours=RENEWAL_HOURS,
+            allowed_uses=list(SERVER),
+            opts=self._opts,
+        )
+        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
+
+
+def server_names(stack: Stack, harbor: Harbor) -> list[str]:
+    """All names and addresses by which somebody may ask a hub, or the load balancers before it."""
+    fronts = [stack.load_balancer.address, *(host.address for host in stack.load_balancers().values())]
+    hubs = [text for name, hub in stack.hubs().items() for text in (name, hub.address)]
+    names = [harbor.host, harbor.address, *harbor.extra_sans, *fronts, *hubs, "localhost", "127.0.0.1"]
+    return list(dict.fromkeys(str(name) for name in names))
+
+
+def _own(given: SecretStr | None) -> pulumi.Output[str] | None:
+    return pulumi.Output.secret(given.get_secret_value()) if given else None
