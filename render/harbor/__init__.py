@@ -26,7 +26,6 @@ from render.harbor import (
     trivy,
 )
 from render.harbor.container import (
-    MEBIBYTE,
     NETWORK,
     Container,
     HealthCheck,
@@ -42,7 +41,6 @@ from render.harbor.site import Site
 from settings import Host, Resources, Stack
 
 __all__ = [
-    "MEBIBYTE",
     "NETWORK",
     "READY",
     "REGISTRY_USER",

@@ -11,7 +11,6 @@ from render.harbor.secrets import HarborSecrets
 from settings import Service
 
 NETWORK = "harbor"
-MEBIBYTE = 1024 * 1024
 
 # Where a variable's value comes from, when it may not be written down before the secrets are known.
 Secret = Callable[[HarborSecrets], str]
@@ -60,9 +59,10 @@ class LogDriver:
 class Container:
     """One service on one hub.
 
-    ``image`` names an image of the release, ``memory`` is MiB. ``after`` are services of the same hub that must be
-    healthy before this one starts, ``files`` the paths on the hub that it reads at its start only, so that a change of
-    one must replace it; what it reads at each request is not among them. No ``health`` means that the image has none.
+    ``image`` names an image of the release; ``memory`` and ``shared_memory`` are MiB. ``after`` are services of the
+    same hub that must be healthy before this one starts. ``files`` are the paths on the hub that it reads at its start
+    only, so that a change of one must replace it; what it reads at each request is not among them. No ``health`` means
+    that the image has none.
     """
 
     service: Service
@@ -93,6 +93,6 @@ class Container:
         return {name: value(secrets) for name, value in self.secret_env.items()}
 
 
-def ask(url: str) -> HealthCheck:
+def ask(url: str, *options: str) -> HealthCheck:
     """Well is what answers this URL, asked from inside the container. No shell: an image need not have one."""
-    return HealthCheck(("CMD", "curl", "--fail", "--silent", "--output", "/dev/null", url))
+    return HealthCheck(("CMD", "curl", "--fail", "--silent", "--output", "/dev/null", *options, url))

@@ -22,9 +22,11 @@ APP_CONF = f"{FOLDER}/app.conf"
 TOKEN_KEY = f"{FOLDER}/private_key.pem"
 SECRET_KEY = f"{FOLDER}/key"
 DOWNLOADED_CA = f"{FOLDER}/ca/ca.crt"  # what the portal offers as "registry certificate"
+# core begins a session in Redis for every request without a cookie.
+KEEPS_COOKIES = ("--cookie", "/tmp/health", "--cookie-jar", "/tmp/health")
 SYNC_QUOTA_UNTIL = (2, 14)
 
-# Left out, as upstream does since they have adapters of their own or none that works behind a proxy cache.
+# Upstream's own lists.
 PROXY_CACHE_TYPES = (
     "docker-hub,harbor,azure-acr,ali-acr,aws-ecr,google-gcr,docker-registry,github-ghcr,jfrog-artifactory"
 )
@@ -67,7 +69,7 @@ def container(site: Site) -> Container:
             *([Mount(blobs, "/data")] if blobs else []),  # the portal shows how much room is left there
         ),
         capabilities=("SETGID", "SETUID"),
-        health=ask(f"http://{names.LOCAL}/api/v2.0/ping"),
+        health=ask(f"http://{names.LOCAL}/api/v2.0/ping", *KEEPS_COOKIES),
         after=("db", "redis") if site.runs_stores else (),
         files=(APP_CONF, SECRET_KEY, layout.TRUSTED_CA),
     )

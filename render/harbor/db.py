@@ -7,13 +7,13 @@ start and deletes those of the old version.
 
 from render.files import File
 from render.harbor import layout, log
-from render.harbor.container import MEBIBYTE, Container, HealthCheck, Mount, Port
+from render.harbor.container import Container, HealthCheck, Mount, Port
 from render.harbor.secrets import HarborSecrets
 from render.harbor.site import Site
 
 PASSWORD = f"{layout.of('db')}/password"
 PORT = 5432
-SHARED_MEMORY = 1024 * MEBIBYTE
+SHARED_MEMORY = 1024
 
 
 def secret_files(site: Site, secrets: HarborSecrets) -> list[File]:

@@ -144,7 +144,7 @@ class ProxyHost:
         pid = self.root / "nginx.pid"
         if pid.exists():
             os.kill(int(pid.read_text()), signal.SIGTERM)
-            eventually(lambda: not pid.exists(), 5, "nginx ends")
+            eventually(lambda: not pid.exists(), 30, "nginx ends")
 
     def ask(self, path: str) -> tuple[int, str, dict[str, str]]:
         """One request over TLS, its path sent as it is: code, text and headers."""

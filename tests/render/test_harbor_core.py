@@ -128,6 +128,13 @@ def test_core_starts_anew_for_its_configuration_and_its_secret_key(tmp_path: Pat
     )
 
 
+def test_docker_s_own_pings_share_one_session(tmp_path: Path) -> None:
+    """core begins a session in Redis for every request without a cookie: 360 an hour for each hub."""
+    health = run(stack(tmp_path))["core"].health
+    assert health is not None
+    assert {"--cookie", "--cookie-jar"} < set(health.test)
+
+
 def test_core_offers_the_authority_for_download(tmp_path: Path) -> None:
     """Harbor's portal links /etc/core/ca/ca.crt as the registry's certificate."""
     assert secret(stack(tmp_path))["/etc/evenkeel/harbor/core/ca/ca.crt"].content == "<ca>"

@@ -126,7 +126,7 @@ def test_core_that_was_replaced_is_found_at_its_new_address(tmp_path: Path) -> N
         for address in ("127.0.0.2", "127.0.0.3"):
             backend = Backend(address, address, port)
             names.addresses["core"] = address
-            eventually(lambda: host.ask("/v2/")[1] == address, 5, f"core is found at {address}")  # noqa: B023
+            eventually(lambda: host.ask("/v2/")[1] == address, 30, f"core is found at {address}")  # noqa: B023
             backend.stop()
     names.shutdown()
     names.server_close()

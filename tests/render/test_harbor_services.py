@@ -136,6 +136,10 @@ def test_the_bundled_postgresql_s_password_is_a_file(tmp_path: Path) -> None:
     assert db.secret_env == {}
 
 
+def test_the_bundled_postgresql_has_upstream_s_gigabyte_of_shared_memory(tmp_path: Path) -> None:
+    assert run(bundled(tmp_path))["db"].shared_memory == 1024
+
+
 @pytest.mark.parametrize(("version", "client"), [("2.14.4", "redis-cli"), ("2.15.2", "valkey-cli")])
 def test_the_bundled_redis_is_asked_with_its_own_client(tmp_path: Path, version: str, client: str) -> None:
     health = run(bundled(tmp_path, version))["redis"].health
