@@ -1,6 +1,5 @@
 """The fixtures of the stand-ins' tests: servers once a run, a site once a file."""
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +9,6 @@ from tests.lab_harbor.site import Site
 from tests.lab_harbor.site import site as a_site
 from tests.lab_harbor.stores import Stores
 from tests.lab_harbor.stores import stores as the_stores
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -25,5 +22,5 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 def site(tmp_path_factory: pytest.TempPathFactory, stores: Stores) -> Iterator[Site]:
     """What the nodes of one file's tests share."""
     toolchain.build(["harbor", "registry", "crane"])
-    with a_site(tmp_path_factory.mktemp("site"), stores, next(_numbers)) as found:
+    with a_site(tmp_path_factory.mktemp("site"), stores) as found:
         yield found

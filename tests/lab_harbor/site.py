@@ -5,6 +5,7 @@ changes a key on one node by giving that node's ``core(...)`` or ``registry(...)
 """
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lab import toolchain
 from tests.lab_harbor.stores import PASSWORD, Stores, free_port, listens, until
 
+_numbers = itertools.count()
 ADMIN = ("admin", "Harbor12345")
 
 
@@ -231,9 +233,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(folder: Path, stores: Stores, number: int) -> Iterator[Site]:
+def site(folder: Path, stores: Stores) -> Iterator[Site]:
     """A site whose programs end with the test."""
-    found = Site(folder, stores, number)
+    found = Site(folder, stores, next(_numbers))
     try:
         yield found
     finally:

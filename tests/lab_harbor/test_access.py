@@ -1,6 +1,7 @@
 """Who gets which token, and what it opens."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -63,13 +64,21 @@ def test_a_robot_pulls_with_its_secret_and_pushes_only_where_it_may(node: Progra
     assert node.request("POST", "/v2/own/image/blobs/uploads/", auth=pusher).status_code == 202
 
 
-def test_robots_are_listed_by_project_and_removed_by_number(node: Program) -> None:
-    name, _ = _robot(node, "listed", ("pull",))
+def test_robots_are_found_by_their_projects_and_their_own_name_and_removed_by_number(node: Program) -> None:
+    _robot(node, "listed", ("pull",))
+    _robot(node, "listed-too", ("pull",))
     project = node.request("GET", "/api/v2.0/projects/own", auth=ADMIN).json()["project_id"]
-    query = {"q": f"Level=project,ProjectID={project}"}
-    robots = {each["name"]: each for each in node.request("GET", "/api/v2.0/robots", params=query, auth=ADMIN).json()}
-    assert node.request("DELETE", f"/api/v2.0/robots/{robots[name]['id']}", auth=ADMIN).status_code == 200
-    assert node.request("GET", f"/api/v2.0/robots/{robots[name]['id']}", auth=ADMIN).status_code == 404
+
+    def listed(name: str) -> list[dict[str, Any]]:
+        query = f"q=Level%3Dproject%2CProjectID%3D{project}%2Cname%3D{name}"
+        found: list[dict[str, Any]] = node.request("GET", f"/api/v2.0/robots?{query}", auth=ADMIN).json()
+        return found
+
+    assert [each["name"] for each in listed("~listed")] == ["robot$own+listed", "robot$own+listed-too"]
+    assert listed("listed") == listed("own%2Blisted") == []  # Harbor unescapes twice: this one is "own listed"
+    (robot,) = listed("own%252Blisted")
+    assert node.request("DELETE", f"/api/v2.0/robots/{robot['id']}", auth=ADMIN).status_code == 200
+    assert node.request("GET", f"/api/v2.0/robots/{robot['id']}", auth=ADMIN).status_code == 404
 
 
 def test_a_secret_that_harbor_would_not_take_is_refused(node: Program) -> None:

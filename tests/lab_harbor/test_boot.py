@@ -1,7 +1,7 @@
 """How core starts and ends: migrations, stores that are away, upgrades and ways back."""
 
-import itertools
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,19 +11,16 @@ import pytest
 
 from lab import toolchain
 from tests.lab_harbor.site import ADMIN, Site, site
-from tests.lab_harbor.stores import Stores, free_port, until
+from tests.lab_harbor.stores import Stores, free_port, listens, until
 
 pytestmark = pytest.mark.built
-
-_numbers = itertools.count(6)
 
 
 @pytest.fixture
 def empty(tmp_path: Path, stores: Stores) -> Iterator[Site]:
     """A site whose database nobody has touched."""
     toolchain.build(["harbor"])
-    number = next(_numbers)
-    with site(tmp_path, stores, number) as found:
+    with site(tmp_path, stores) as found:
         yield found
 
 
@@ -106,6 +103,21 @@ def test_without_redis_in_its_environment_core_does_not_start(empty: Site) -> No
     core = empty.core(environment={"_REDIS_URL_CORE": ""}, wait=False)
     assert core.process.wait(20) == 1
     assert "failed to initialize cache" in core.log
+
+
+def test_redis_may_be_found_through_a_sentinel(empty: Site, stores: Stores, tmp_path: Path) -> None:
+    port = free_port()
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor harbor 127.0.0.1 {stores.redis_port} 1\n")
+    sentinel = subprocess.Popen(["redis-server", str(configuration), "--sentinel"], stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: listens(port), "the sentinel")
+        core = empty.core(environment={"_REDIS_URL_CORE": f"redis+sentinel://127.0.0.1:{port}/harbor/99"})
+        core.request("GET", "/api/v2.0/ping")
+        assert stores.redis(99, "dbsize") == "1"
+    finally:
+        sentinel.kill()
+        sentinel.wait()
 
 
 def test_after_a_sigterm_core_answers_for_three_seconds_and_ends(empty: Site) -> None:

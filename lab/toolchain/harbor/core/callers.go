@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/subtle"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"evenkeel/lab/toolchain/harbor/internal/answers"
 	"evenkeel/lab/toolchain/harbor/internal/logs"
 )
 
@@ -62,8 +61,7 @@ func (c *core) identify(next http.Handler) http.Handler {
 }
 
 func (c *core) bySecret(r *http.Request) *caller {
-	secret, found := strings.CutPrefix(r.Header.Get("Authorization"), "Harbor-Secret ")
-	if !found || secret == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(c.jobserviceSecret)) == 0 {
+	if !answers.BearsSecret(r, c.jobserviceSecret) {
 		return nil
 	}
 	return &caller{name: "harbor-jobservice", service: true}
@@ -203,7 +201,7 @@ func (c *core) setFirstPassword(ctx context.Context, password string) error {
 	}
 	salt = randomString(32)
 	_, err := c.database.Exec(ctx, "UPDATE harbor_user SET password = $1, salt = $2, password_version = $3 WHERE user_id = $4",
-		hashed(password, salt, c.version.hash), salt, c.version.hash, strconv.Itoa(adminID))
+		hashed(password, salt, c.version.hash), salt, c.version.hash, adminID)
 	if err == nil {
 		logs.Infof("User id: %d updated its encrypted password successfully.", adminID)
 	}

@@ -52,7 +52,7 @@ func openDatabase(s databaseSettings) (*pgxpool.Pool, error) {
 		connection, err := net.DialTimeout("tcp", address, min(time.Duration(n)*time.Second, time.Until(deadline)))
 		if err == nil {
 			connection.Close()
-			return pgxpool.New(context.Background(), s.url("postgres"))
+			return s.pool()
 		}
 		logs.Errorf("failed to connect to tcp://%s, retry after %d seconds :%v", address, interval/time.Second, err)
 		if time.Until(deadline) < interval {
@@ -61,6 +61,15 @@ func openDatabase(s databaseSettings) (*pgxpool.Pool, error) {
 		}
 		time.Sleep(interval)
 	}
+}
+
+func (s databaseSettings) pool() (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(s.url("postgres"))
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = s.connections
+	return pgxpool.NewWithConfig(context.Background(), config)
 }
 
 // migrateDatabase brings the schema to the release's version, under golang-migrate's own advisory lock; a schema that

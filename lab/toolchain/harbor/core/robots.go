@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -130,33 +130,52 @@ func (c *core) checkRobot(ctx context.Context, asked *robot) (int64, error) {
 	return project.ID, err
 }
 
-// listRobots understands q=Level=project,ProjectID=1,name=...; without a level it lists the system's.
+// listRobots understands q=Level=project,ProjectID=1,name=library+puller; without a level it lists the system's. A
+// name is the stored one, with its project's but without "robot$", and a part of it after "~".
 func (c *core) listRobots(w http.ResponseWriter, r *http.Request) {
-	query := map[string]string{}
-	for _, part := range strings.Split(r.URL.Query().Get("q"), ",") {
-		if key, value, found := strings.Cut(part, "="); found {
-			query[strings.ToLower(key)] = value
-		}
-	}
-	level := query["level"]
-	if level == "" {
-		level = "system"
-	}
-	if level == "project" && query["projectid"] == "" {
-		answers.Fault(w, http.StatusBadRequest, "must with project ID when to query project robots")
+	query, err := keywords(r.URL.Query().Get("q"))
+	if err != nil {
+		answers.Fault(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	projectID, _ := strconv.ParseInt(query["projectid"], 10, 64)
-	found, err := c.robots(r.Context(), "level = $1 AND project_id = $2", level, projectID)
+	level, projectID := "system", int64(0)
+	if query["Level"] == "project" {
+		level = "project"
+		if projectID, err = strconv.ParseInt(query["ProjectID"], 10, 64); err != nil {
+			answers.Fault(w, http.StatusBadRequest, "must with project ID when to query project robots")
+			return
+		}
+	}
+	where, value := "name = $3", query["name"]
+	if part, fuzzy := strings.CutPrefix(value, "~"); fuzzy || value == "" {
+		where, value = "name LIKE '%' || $3 || '%'", part
+	}
+	found, err := c.robots(r.Context(), "level = $1 AND project_id = $2 AND "+where, level, projectID, value)
 	if err != nil {
 		answers.Fault(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	if name, asked := query["name"]; asked {
-		found = slices.DeleteFunc(found, func(each robot) bool { return each.Name != robotPrefix+name && each.Name != name })
-	}
 	w.Header().Set("X-Total-Count", strconv.Itoa(len(found)))
 	answers.JSON(w, http.StatusOK, append([]robot{}, found...))
+}
+
+// keywords splits q, which Harbor unescapes once more than HTTP does: a "+" has to come as %252B.
+func keywords(q string) (map[string]string, error) {
+	result := map[string]string{}
+	if unescaped, err := url.QueryUnescape(q); err == nil {
+		q = unescaped
+	}
+	for part := range strings.SplitSeq(q, ",") {
+		key, value, found := strings.Cut(part, "=")
+		switch {
+		case q == "":
+		case !found || key == "" || value == "":
+			return nil, errors.New(`the query string must contain "=" and the key/value cannot be empty`)
+		default:
+			result[key] = value
+		}
+	}
+	return result, nil
 }
 
 // oneRobot finds the robot that the path names, or answers for it.

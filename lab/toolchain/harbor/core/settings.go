@@ -23,9 +23,12 @@ type settings struct {
 	port                                           string
 }
 
-type databaseSettings struct{ host, port, user, password, name, sslMode string }
+type databaseSettings struct {
+	host, port, user, password, name, sslMode string
+	connections                               int32
+}
 
-// trivyURL and the like belong to services that the stand-in does not know: their presence is refused.
+// notHere are features of Harbor that the stand-in does not have: switched on, they are refused.
 var notHere = []string{"INTERNAL_TLS_ENABLED", "METRIC_ENABLE", "TRACE_ENABLED", "CACHE_ENABLED", "CONFIG_OVERWRITE_JSON"}
 
 func environment() settings {
@@ -45,6 +48,8 @@ func environment() settings {
 			password: or("POSTGRESQL_PASSWORD", "root123"),
 			name:     or("POSTGRESQL_DATABASE", "registry"),
 			sslMode:  or("POSTGRESQL_SSLMODE", "disable"),
+
+			connections: connections(os.Getenv("POSTGRESQL_MAX_OPEN_CONNS")),
 		},
 		tokenKeyPath:     or("TOKEN_PRIVATE_KEY_PATH", "/etc/core/private_key.pem"),
 		secretKeyPath:    or("KEY_PATH", "/etc/core/key"),
@@ -62,6 +67,15 @@ func environment() settings {
 		adminPassword:    os.Getenv("HARBOR_ADMIN_PASSWORD"),
 		port:             httpPort(os.Getenv("CONFIG_PATH")),
 	}
+}
+
+// connections is the most that core opens; Harbor's own 0 is no limit, which a pool cannot have.
+func connections(configured string) int32 {
+	const many = 1000
+	if number, err := strconv.ParseInt(configured, 10, 32); err == nil && number > 0 {
+		return int32(number)
+	}
+	return many
 }
 
 func or(name, fallback string) string {
