@@ -75,7 +75,9 @@ def environment() -> dict[str, str]:
 
 
 def _text() -> str:
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables().items()]
+    """For a person: without the outputs that end each run, whose hundred lines of certificates hide what was done."""
+    shown = {**variables(), "PULUMI_OPTION_SUPPRESS_OUTPUTS": "true"}
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in shown.items()]
     path = f'export PATH={shlex.quote(str(BIN))}:{shlex.quote(str(VENV / "bin"))}:"$PATH"'
     return "\n".join([f"# To be sourced by sh: the lab of {LAB.parent}.", *exports, path]) + "\n"
 
