@@ -4,13 +4,14 @@
 raise ``SettingsError``, whose text holds one line a fault: key, value, what is wrong, remedy.
 """
 
-from settings.errors import Fault, SettingsError
+from settings.errors import NAMESPACE, Fault, SettingsError
 from settings.harbor import S3, Database, Generations, PullSecret, Redis, Resources, Service, Storage
 from settings.loader import load, parse
 from settings.schema import Cluster, LoadBalancer, Role, Vip
 from settings.stack import Bastion, GivenSecrets, Harbor, Host, ServerCertificate, Ssh, Stack
 
 __all__ = [
+    "NAMESPACE",
     "S3",
     "Bastion",
     "Cluster",

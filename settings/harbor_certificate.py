@@ -1,11 +1,11 @@
 """Reads and checks the certificate that a user brings for Harbor's URL.
 
-Owns: that files and key are there, belong together, cover the URL and are in force.
-Does not own: the certificate that the stack makes when the user brings none (``components``).
+Owns: that files and key belong together, cover the URL and are in force. Does not own: that all three are given
+(``settings.rules.harbor_secrets``), or the certificate that the stack makes when the user brings none (``components``).
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,59 +20,27 @@ from settings.harbor import HarborSettings
 from settings.paths import path_of, reason
 from settings.stack import ServerCertificate
 
-SHORTEST_REST = timedelta(days=30)  # a certificate that ends sooner is warned of
-
 Chain = Sequence[x509.Certificate]
 _CERTIFICATE, _CA = (HARBOR, "certificate"), (HARBOR, "ca")
 _SET_KEY = f"set the certificate's key with {setting(CERTIFICATE_KEY)}"
 
 
-def resolve(draft: Draft, root: Path) -> ServerCertificate | None:
+def read(draft: Draft, harbor: HarborSettings, root: Path) -> ServerCertificate | None:
     """The user's certificate; what stands in the way is added to the draft's faults."""
-    harbor = draft.harbor
-    if harbor is None:
-        return None
-    incomplete = list(_incomplete(harbor, draft.secrets.get(CERTIFICATE_KEY)))
-    draft.faults += incomplete
-    if incomplete or harbor.certificate is None or harbor.ca is None:
-        return None
-    chain = _read(draft, root, _CERTIFICATE, harbor.certificate)
-    ca = _read(draft, root, _CA, harbor.ca)
+    certificate, authority = harbor.certificate or "", harbor.ca or ""
+    chain, ca = _read(draft, root, _CERTIFICATE, certificate), _read(draft, root, _CA, authority)
     if not chain or not ca:
         return None
     now = datetime.now(UTC)
     draft.faults += [
-        *_foreign_key(harbor.certificate, chain[0], draft.secrets[CERTIFICATE_KEY]),
+        *_foreign_key(certificate, chain[0], draft.secrets[CERTIFICATE_KEY]),
         *_uncovered(harbor, chain[0]),
-        *_unfit(harbor.certificate, chain[0]),
-        *_not_in_force(_CERTIFICATE, harbor.certificate, chain, now),
-        *_not_in_force(_CA, harbor.ca, ca, now),
+        *_unfit(certificate, chain[0]),
+        *_not_in_force(_CERTIFICATE, certificate, chain, now),
+        *_not_in_force(_CA, authority, ca, now),
         *_broken_chain(harbor, chain, ca),
     ]
     return ServerCertificate(_pem(chain), _pem(ca), min(certificate.not_valid_after_utc for certificate in chain))
-
-
-def warned(draft: Draft, certificate: ServerCertificate | None) -> Iterator[Fault]:
-    """Warns of an end that is near: after it, nothing but a new certificate is accepted."""
-    if draft.harbor and certificate and certificate.not_after - datetime.now(UTC) < SHORTEST_REST:
-        what = f"ends on {certificate.not_after:%Y-%m-%d}"
-        yield fault(_CERTIFICATE, draft.harbor.certificate, what, "have it renewed and put the new one in its place")
-
-
-def _incomplete(harbor: HarborSettings, key: str | None) -> Iterator[Fault]:
-    """Certificate, authority and key come together or not at all."""
-    if harbor.certificate is None:
-        remedy = "name the certificate's file in harbor.certificate, or leave this out"
-        if harbor.ca is not None:
-            yield fault(_CA, harbor.ca, "is set, and harbor.certificate is not", remedy)
-        if key is not None:
-            yield fault([CERTIFICATE_KEY], "(not shown)", "is set, and harbor.certificate is not", remedy)
-        return
-    if harbor.ca is None:
-        remedy = "name the file of the authority that vouches for it: nodes and hubs are to trust it"
-        yield fault(_CA, None, "is not set, and harbor.certificate is", remedy)
-    if key is None:
-        yield fault([CERTIFICATE_KEY], None, "is not set, and harbor.certificate is", _SET_KEY)
 
 
 def _read(draft: Draft, root: Path, path: tuple[str, ...], name: str) -> Chain:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
-from settings import access, harbor_certificate, resolved_harbor, rules
+from settings import access, resolved_harbor, rules
 from settings import release as releases
-from settings.draft import KEYS, PRIVATE_KEY, SECRETS, TEXTS, Draft, read, setting
+from settings.draft import CERTIFICATE_KEY, KEYS, PRIVATE_KEY, SECRETS, TEXTS, Draft, read, setting
 from settings.errors import NAMESPACE, Fault, SettingsError, fault
 from settings.merge import merged
 from settings.schema import Cluster
-from settings.stack import Host, Ssh, Stack
+from settings.stack import Host, ServerCertificate, Ssh, Stack
 
 
 def load(config: pulumi.Config, root: Path | None = None) -> Stack:
@@ -41,27 +41,38 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
     base = (root or Path.cwd()).absolute()
     endpoints = access.resolve(draft, base)
     release = releases.resolve(draft, base)
-    certificate = harbor_certificate.resolve(draft, base)
+    certificate = _own_certificate(draft, base)
     draft.faults += rules.refused(draft)
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
     hosts = _hosts(draft, draft.cluster, endpoints)
+    harbor = resolved_harbor.resolve(draft, draft.load_balancer, certificate)
     warnings = [
         *rules.warned(draft),
         *releases.warned(draft, release),
         *access.warned(hosts),
-        *harbor_certificate.warned(draft, certificate),
+        *resolved_harbor.warned(harbor),
     ]
     return Stack(
         cluster=draft.cluster,
         hosts=hosts,
         load_balancer=draft.load_balancer,
         release=release,
-        harbor=resolved_harbor.resolve(draft, draft.load_balancer, certificate),
+        harbor=harbor,
         harbor_secrets=resolved_harbor.secrets(draft),
         repair=draft.repair,
         warnings=tuple(str(warning) for warning in warnings),
     )
+
+
+def _own_certificate(draft: Draft, base: Path) -> ServerCertificate | None:
+    harbor = draft.harbor
+    if harbor is None or harbor.certificate is None or harbor.ca is None or CERTIFICATE_KEY not in draft.secrets:
+        return None
+    # Not above: cryptography takes a tenth of a second to import, and most stacks have no certificate of their own.
+    from settings import harbor_certificate
+
+    return harbor_certificate.read(draft, harbor, base)
 
 
 def _decoded(name: str, text: str | None) -> object:

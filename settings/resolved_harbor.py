@@ -3,13 +3,19 @@
 Owns: the bundled stores' addresses, and where clients find Harbor. Does not own: any rule (``settings.rules.harbor``).
 """
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
 from pydantic import SecretStr
 
 from settings import draft as keys
 from settings.draft import Draft
+from settings.errors import Fault, fault
 from settings.harbor import POSTGRESQL_PORT, REDIS_PORT, Database, HarborSettings, Redis
 from settings.schema import LoadBalancer
 from settings.stack import GivenSecrets, Harbor, ServerCertificate
+
+SHORTEST_REST = timedelta(days=30)  # of the user's own certificate, before it is warned of
 
 
 def resolve(draft: Draft, balancer: LoadBalancer, certificate: ServerCertificate | None) -> Harbor | None:
@@ -26,6 +32,15 @@ def resolve(draft: Draft, balancer: LoadBalancer, certificate: ServerCertificate
             "server_certificate": certificate,
         }
     )
+
+
+def warned(harbor: Harbor | None) -> Iterator[Fault]:
+    """Warns of a certificate's end that is near: after it, nothing but a new one is accepted."""
+    certificate = harbor.server_certificate if harbor else None
+    if harbor and certificate and certificate.not_after - datetime.now(UTC) < SHORTEST_REST:
+        what = f"ends on {certificate.not_after:%Y-%m-%d}"
+        remedy = "have it renewed and put the new one in its place"
+        yield fault((keys.HARBOR, "certificate"), harbor.certificate, what, remedy)
 
 
 def secrets(draft: Draft) -> GivenSecrets:

@@ -40,7 +40,8 @@ REFUSED: tuple[Rule, ...] = (
     harbor.port_is_free_on_hubs,
     harbor.address_is_no_strangers,
     harbor_secrets.passwords_are_there,
-    harbor_secrets.secrets_are_one_line,
+    harbor_secrets.passwords_are_one_line,
+    harbor_secrets.certificate_is_complete,
     harbor_secrets.keys_have_their_length,
     harbor_secrets.token_key_signs_tokens,
 )

@@ -7,10 +7,6 @@ Does not own: whether a password is the right one (the hubs' preflight).
 import re
 from collections.abc import Iterator, Mapping
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from settings.draft import (
     ADMIN_PASSWORD,
     CERTIFICATE_KEY,
@@ -18,6 +14,7 @@ from settings.draft import (
     DATABASE_PASSWORD,
     FILES,
     HARBOR,
+    REDIS_PASSWORD,
     SECRET_KEY,
     STORAGE_SECRET_KEY,
     TOKEN_KEY,
@@ -32,7 +29,7 @@ SMALLEST_TOKEN_KEY, LARGEST_TOKEN_KEY = 2048, 8192  # bits
 LENGTHS = {SECRET_KEY: 16, CSRF_KEY: 32}  # bytes
 RENEWABLE = {TOKEN_KEY: "tokenKey", CSRF_KEY: "csrfKey", CERTIFICATE_KEY: "certificate"}
 
-_HIDDEN = "(not shown)"
+_HIDDEN, _CA = "(not shown)", (HARBOR, "ca")
 _PEM = re.compile(r"-----BEGIN (?P<label>[A-Z0-9 ]+)-----.*?-----END (?P=label)-----", re.DOTALL)
 _PKCS1 = "RSA PRIVATE KEY"
 _PASSPHRASE = "is protected by a passphrase, which Harbor cannot enter"
@@ -57,11 +54,11 @@ def passwords_are_there(draft: Draft) -> Iterator[Fault]:
     if not (password and password.strip()):
         what = "is empty: a new Harbor would let anyone in as admin, and setting it later would change nothing"
         yield fault([ADMIN_PASSWORD], password and _HIDDEN, what, f"set it with {setting(ADMIN_PASSWORD)}")
-    if harbor.store == "external" and not draft.secrets.get(DATABASE_PASSWORD):
+    if harbor.store == "external" and DATABASE_PASSWORD not in draft.secrets:
         remedy = f"set it with {setting(DATABASE_PASSWORD)}"
         yield fault([DATABASE_PASSWORD], None, "is not set, and harbor.store is external", remedy)
     s3 = harbor.storage.s3
-    if s3 and s3.access_key and not draft.secrets.get(STORAGE_SECRET_KEY):
+    if s3 and s3.access_key and STORAGE_SECRET_KEY not in draft.secrets:
         remedy = f"set it with {setting(STORAGE_SECRET_KEY)}, or remove accessKey to use the hubs' own role"
         yield fault([STORAGE_SECRET_KEY], None, "is not set, and harbor.storage.s3.accessKey is", remedy)
     if STORAGE_SECRET_KEY in draft.secrets and not (s3 and s3.access_key):
@@ -69,10 +66,34 @@ def passwords_are_there(draft: Draft) -> Iterator[Fault]:
         yield fault([STORAGE_SECRET_KEY], _HIDDEN, "is set, and harbor.storage.s3.accessKey is not", remedy)
 
 
-def secrets_are_one_line(draft: Draft) -> Iterator[Fault]:
-    """They end up in lines of configuration files and in the environment, where a line break ends them."""
+def certificate_is_complete(draft: Draft) -> Iterator[Fault]:
+    """Certificate, authority and key come together or not at all."""
+    harbor, key = draft.harbor, draft.secrets.get(CERTIFICATE_KEY)
+    if harbor is None:
+        return
+    if harbor.certificate is None:
+        what, remedy = "is set, and harbor.certificate is not", "name the certificate's file there, or leave this out"
+        if harbor.ca is not None:
+            yield fault(_CA, harbor.ca, what, remedy)
+        if key is not None:
+            yield fault([CERTIFICATE_KEY], _HIDDEN, what, remedy)
+        return
+    if harbor.ca is None:
+        remedy = "name the file of the authority that vouches for it: nodes and hubs are to trust it"
+        yield fault(_CA, None, "is not set, and harbor.certificate is", remedy)
+    if key is None:
+        yield fault(
+            [CERTIFICATE_KEY], None, "is not set, and harbor.certificate is", f"set it with {setting(CERTIFICATE_KEY)}"
+        )
+
+
+def passwords_are_one_line(draft: Draft) -> Iterator[Fault]:
+    """They end up in lines of configuration files and in the environment, where a line break would end them."""
     if draft.harbor is None:
         return
+    for name in (DATABASE_PASSWORD, REDIS_PASSWORD, STORAGE_SECRET_KEY):
+        if draft.secrets.get(name) == "":
+            yield fault([name], "", "is empty", f"set it with {setting(name)}, or remove it where none is needed")
     for name, text in draft.secrets.items():
         if name not in (*FILES, *LENGTHS) and not text.isprintable():
             what = "holds a line break or another character that is not printable"
@@ -141,12 +162,16 @@ def generations_renew_what_the_stack_makes(draft: Draft) -> Iterator[Fault]:
 
 
 def _wrong_size(block: str) -> Iterator[Fault]:
+    # Not above: it takes a tenth of a second to import, and most stacks leave this key to be made.
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(block.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
         yield fault([TOKEN_KEY], _HIDDEN, "cannot be read as an RSA key", _MAKE_TOKEN_KEY)
-        return
-    bits = key.key_size if isinstance(key, rsa.RSAPrivateKey) else 0
-    if not SMALLEST_TOKEN_KEY <= bits <= LARGEST_TOKEN_KEY:
-        what = f"is of {bits} bits, and Harbor takes {SMALLEST_TOKEN_KEY} to {LARGEST_TOKEN_KEY}"
+    elif not SMALLEST_TOKEN_KEY <= key.key_size <= LARGEST_TOKEN_KEY:
+        what = f"is of {key.key_size} bits, and Harbor takes {SMALLEST_TOKEN_KEY} to {LARGEST_TOKEN_KEY}"
         yield fault([TOKEN_KEY], _HIDDEN, what, _MAKE_TOKEN_KEY)

@@ -10,9 +10,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import settings
-from tests.settings import samples
+from settings.draft import SECRETS
+from tests.settings import pem, samples
 
 NAMES = ("shaolin", "name", "address", "roles", "ssh", "host", "vip", "config", "extraArgs", "port", "mirror", "v")
+HARBOR_NAMES = ("hub1", "url", "shared", "s3", "local", "path", "core", "cpus", "tokenKey", "databases", "password")
+SECRET = "hunter3-is-no-ones-business"
 LEAVES = (
     st.none()
     | st.booleans()
@@ -20,9 +23,10 @@ LEAVES = (
     | st.floats()
     | st.text(max_size=20)
     | st.sampled_from(["10.0.0.0/8", "192.0.2.11", "10m", "2026.11", "../known_hosts", "~nobody-such/x", "/", "\0", ""])
+    | st.sampled_from(["hub", "hub1", "bundled", "https://hub.example.com:6443", "/srv/harbor", "h:1", "\n", SECRET])
     | st.sampled_from(["master", "lb", samples.PRIVATE_KEY, "x" * 5000, "::1", "*.example.com", "0", "-1"])
 )
-KEYS = st.sampled_from(NAMES) | st.text(max_size=8) | st.integers()
+KEYS = st.sampled_from(NAMES + HARBOR_NAMES) | st.text(max_size=8) | st.integers()
 TREES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4))
 UNHURRIED = hypothesis_settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -39,7 +43,7 @@ def places(tree: object, above: tuple[object, ...] = ()) -> list[tuple[object, .
     return [path for step, below in steps for path in [(*above, step), *places(below, (*above, step))]]
 
 
-WHOLE = samples.values() | {"sshPrivateKey": None}
+WHOLE = samples.with_harbor() | {"sshPrivateKey": None, "repair": "2026-11-24"}
 WHOLE["ssh"]["bastion"] = {"host": "192.0.2.31", "port": 22}
 WHOLE["hosts"]["emei"]["ssh"] = {"host": "192.0.2.13", "port": 22, "user": "root"}
 WHOLE["hosts"]["emei"]["kubelet"] = {"config": {"maxPods": 10}}
@@ -47,6 +51,26 @@ WHOLE["cluster"]["apiServer"] = {"extraArgs": {"v": 2}, "extraSans": ["api.examp
 WHOLE["cluster"]["controllerManager"] = {"extraArgs": {"node-cidr-mask-size": 24}}
 WHOLE["cluster"]["containerd"] = {"config": {"plugins": {"io.containerd.cri.v1.images": {"snapshotter": "overlayfs"}}}}
 WHOLE["loadBalancer"]["weights"] = {"emei": 2}
+WHOLE["harbor"] |= {
+    "address": "192.0.2.30",
+    "extraSans": ["registry.example.com"],
+    "bundledOn": None,
+    "generations": {"tokenKey": 2, "certificate": 1, "registryCredential": 1, "httpSecret": 1, "csrfKey": 3},
+    "drain": "90s",
+    "trivy": True,
+    "exporter": True,
+    "resources": {"core": {"memory": 1024, "cpus": 1.5}, "trivy": {"cpus": 1}},
+    "pullSecrets": [{"namespace": "default", "name": "harbor", "project": "library"}],
+    "certificate": "chain.pem",
+    "ca": "ca.pem",
+}
+WHOLE["harbor"]["storage"] = {"s3": {"region": "eu-west-1", "bucket": "harbor", "accessKey": "AKIA0", "secure": True}}
+WHOLE["harbor"]["database"] |= {"port": 5432, "name": "registry", "sslMode": "verify-full"}
+WHOLE["harbor"]["redis"] |= {"sentinelMaster": "harbor", "username": "harbor", "databases": {"trivy": 6}}
+WHOLE["harborRedisPassword"] = WHOLE["harborStorageSecretKey"] = SECRET
+WHOLE["harborSecretKey"], WHOLE["harborCsrfKey"] = "s" * 16, "c" * 32
+HUB = pem.issued("hub", names=["hub.example.com", "registry.example.com"])
+WHOLE["harborCertificateKey"] = pem.pem(HUB.key)
 WHOLE["release"]["mirror"] = {"artifacts": "http://192.0.2.2:8080", "images": "http://192.0.2.2:5000"}
 
 
@@ -71,6 +95,8 @@ def judge(root: Path, values: dict[Any, Any]) -> None:
 def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("stack")
     samples.write_files(root)
+    for name in ("chain.pem", "ca.pem"):
+        (root / name).write_text(HUB.text)
     return root
 
 
@@ -98,4 +124,14 @@ def test_any_part_of_a_whole_stack_may_be_anything(
         del at[last]
     else:
         at[last] = value
+    judge(shared_root, values)
+
+
+@UNHURRIED
+@given(name=st.sampled_from(SECRETS) | st.text(max_size=30), before=st.text(max_size=20), after=st.text(max_size=20))
+def test_whatever_a_secret_holds_and_however_its_key_is_misspelt_no_line_repeats_it(
+    shared_root: Path, name: str, before: str, after: str
+) -> None:
+    values = copy.deepcopy(WHOLE) | {name: f"{before}{SECRET}{after}"}
+    assert not any(SECRET in line for line in samples.refusals(shared_root, values))
     judge(shared_root, values)

@@ -40,7 +40,7 @@ MISSING: list[tuple[dict[str, object], str]] = [
     ),
     (
         {"harbor.certificate": "chain.pem", "harbor.ca": "ca.pem"},
-        "evenkeel:harborCertificateKey: (not set): is not set, and harbor.certificate is; set the certificate's key",
+        "evenkeel:harborCertificateKey: (not set): is not set, and harbor.certificate is; set it with",
     ),
 ]
 
@@ -74,6 +74,8 @@ MALFORMED = [
     ("harborCsrfKey", "thirty-two-characters-are-enough\n", "holds a line break"),
     ("harborAdminPassword", "open\nsesame", "holds a line break or another character that is not printable; set it"),
     ("harborDatabasePassword", "open\tsesame", "holds a line break or another character that is not printable"),
+    ("harborRedisPassword", "", "is empty; set it with"),
+    ("harborDatabasePassword", "", "is empty; set it with"),
     ("harborRedisPassword", "open\0sesame", "holds a line break or another character that is not printable"),
 ]
 
