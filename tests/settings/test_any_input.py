@@ -132,6 +132,5 @@ def test_any_part_of_a_whole_stack_may_be_anything(
 def test_whatever_a_secret_holds_and_however_its_key_is_misspelt_no_line_repeats_it(
     shared_root: Path, name: str, before: str, after: str
 ) -> None:
-    values = copy.deepcopy(WHOLE) | {name: f"{before}{SECRET}{after}"}
+    values = WHOLE | {name: f"{before}{SECRET}{after}"}
     assert not any(SECRET in line for line in samples.refusals(shared_root, values))
-    judge(shared_root, values)

@@ -8,7 +8,18 @@ import yaml
 
 import settings
 from releases import Mirror
-from settings.draft import KEYS, PRIVATE_KEY
+from settings.draft import KEYS, PRIVATE_KEY, SECRETS
+from settings.harbor import (
+    S3,
+    Database,
+    Generations,
+    HarborSettings,
+    PullSecret,
+    Redis,
+    RedisDatabases,
+    Resources,
+    Storage,
+)
 from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
 from tests.settings import samples
 
@@ -38,6 +49,8 @@ def parsed(name: str, root: Path) -> settings.Stack:
     if "evenkeel:harbor" in values:
         values["evenkeel:harborAdminPassword"] = samples.ADMIN_PASSWORD
         values["evenkeel:harborDatabasePassword"] = samples.DATABASE_PASSWORD
+        if "s3" in values["evenkeel:harbor"]["storage"]:
+            values["evenkeel:harborStorageSecretKey"] = samples.DATABASE_PASSWORD
     release = values["evenkeel:release"]
     release["lock"] = release.get("lock", "lock.yaml")
     (root / release["lock"]).write_text(yaml.safe_dump(samples.lock()))
@@ -55,7 +68,7 @@ def test_a_committed_stack_is_accepted_without_a_warning(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", STACKS)
 def test_a_committed_stack_holds_no_secret(name: str) -> None:
-    assert f"evenkeel:{PRIVATE_KEY}" not in config(name)
+    assert not {f"evenkeel:{secret}" for secret in SECRETS} & config(name).keys()
     assert "PRIVATE KEY" not in (REPOSITORY / f"Pulumi.{name}.yaml").read_text()
 
 
@@ -79,13 +92,16 @@ def test_dev_carries_a_salt_so_that_running_the_lab_changes_no_committed_file() 
     assert content["encryptionsalt"].startswith("v1:")
 
 
+HARBOR = (HarborSettings, Storage, S3, Database, Redis, RedisDatabases, Generations, Resources, PullSecret)
+
+
 def keys_of(section: type[Section]) -> set[str]:
     return {field.alias or name for name, field in section.model_fields.items()}
 
 
 def test_the_complete_example_names_every_key() -> None:
     text = (REPOSITORY / "Pulumi.staging.yaml").read_text()
-    sections = (Cluster, HostSettings, SshSettings, LoadBalancer, ReleaseSettings)
+    sections = (Cluster, HostSettings, SshSettings, LoadBalancer, ReleaseSettings, *HARBOR)
     wanted = {key for section in sections for key in keys_of(section)} | set(KEYS)
     assert {key for key in wanted if key not in text} == set()
 
@@ -99,3 +115,12 @@ def test_behind_a_bastion_every_host_is_reached_through_it(tmp_path: Path) -> No
             2222,
             "deploy",
         )
+
+
+def test_the_examples_show_both_kinds_of_storage_that_several_hubs_share(tmp_path: Path) -> None:
+    staging, prod = (parsed(name, tmp_path) for name in ("staging", "prod"))
+    assert staging.harbor is not None
+    assert prod.harbor is not None
+    assert (staging.harbor.storage.path, len(staging.hubs())) == ("/srv/harbor", 2)
+    assert (prod.harbor.storage.path, len(prod.hubs())) == (None, 3)
+    assert prod.harbor.redis.sentinel_master == "harbor"
