@@ -8,7 +8,7 @@ import yaml
 
 import settings
 from releases import Mirror
-from settings.draft import KEYS, PRIVATE_KEY, SECRETS
+from settings.draft import KEYS, SECRETS
 from settings.harbor import (
     S3,
     Database,
