@@ -12,10 +12,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from settings import known_hosts
-from settings.draft import HOSTS, PRIVATE_KEY, Draft
-from settings.errors import Fault, fault
+from settings.draft import HOSTS, Draft
+from settings.errors import HIDDEN, Fault, fault
 from settings.paths import path_of, reason
 from settings.schema import BastionSettings, HostSettings, SshSettings
+from settings.secret_keys import SSH_KEY, setting
 from settings.stack import Bastion, Host, Ssh
 
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -92,16 +93,16 @@ def _known_hosts(draft: Draft, ssh: SshSettings, root: Path) -> list[known_hosts
 
 
 def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None:
-    private_key = draft.secrets.get(PRIVATE_KEY)
+    private_key = draft.secrets.get(SSH_KEY)
     if private_key is not None and ssh.private_key_file is not None:
-        what = f"is given, and so is {PRIVATE_KEY}"
+        what = f"is given, and so is {SSH_KEY}"
         draft.faults.append(fault(_KEY_FILE, ssh.private_key_file, what, "keep one of the two"))
         return None
     if private_key is not None:
-        return _usable(draft, (PRIVATE_KEY,), "(not shown)", private_key)
+        return _usable(draft, (SSH_KEY,), HIDDEN, private_key)
     if ssh.private_key_file is None:
-        remedy = f"name the key's file, or set {PRIVATE_KEY} with `pulumi config set --secret`"
-        draft.faults.append(fault(_KEY_FILE, None, f"is not set, and neither is {PRIVATE_KEY}", remedy))
+        remedy = f"name the key's file, or set it with {setting(SSH_KEY)}"
+        draft.faults.append(fault(_KEY_FILE, None, f"is not set, and neither is {SSH_KEY}", remedy))
         return None
     try:
         text = path_of(ssh.private_key_file, root).read_text()

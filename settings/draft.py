@@ -10,27 +10,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from settings.errors import NAMESPACE, Fault, fault, from_pydantic, nearest
+from settings.errors import EXAMPLE, HIDDEN, UNKNOWN, Fault, fault, from_pydantic, nearest
 from settings.fields import Mark, Name
 from settings.harbor import HarborSettings
 from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
+from settings.secret_keys import SECRETS, setting
 
 HOSTS, HARBOR, REPAIR = "hosts", "harbor", "repair"
-PRIVATE_KEY = "sshPrivateKey"
-ADMIN_PASSWORD, DATABASE_PASSWORD = "harborAdminPassword", "harborDatabasePassword"
-REDIS_PASSWORD, STORAGE_SECRET_KEY = "harborRedisPassword", "harborStorageSecretKey"
-TOKEN_KEY, SECRET_KEY = "harborTokenKey", "harborSecretKey"
-CSRF_KEY, CERTIFICATE_KEY = "harborCsrfKey", "harborCertificateKey"
-FILES = (PRIVATE_KEY, TOKEN_KEY, CERTIFICATE_KEY)  # secrets of several lines
-SECRETS = (
-    *FILES,
-    ADMIN_PASSWORD,
-    DATABASE_PASSWORD,
-    REDIS_PASSWORD,
-    STORAGE_SECRET_KEY,
-    SECRET_KEY,
-    CSRF_KEY,
-)
 TEXTS = (*SECRETS, REPAIR)  # what is text even where it looks like a number
 KEYS = ("cluster", HOSTS, "ssh", "loadBalancer", HARBOR, "release", *TEXTS)
 SectionModel = TypeVar("SectionModel", bound=Section)
@@ -81,21 +67,15 @@ def read(values: Mapping[str, object]) -> Draft:
     return draft
 
 
-def setting(secret: str) -> str:
-    """The command that sets a secret."""
-    source = " < FILE" if secret in FILES else ""
-    return f"`pulumi config set --secret {NAMESPACE}:{secret}{source}`"
-
-
 def _unknown(name: object, value: object) -> Fault:
     """A value by itself under a name that nobody knows may be a secret whose key is misspelt."""
-    value = value if isinstance(value, Mapping | list | None) else "(not shown)"
-    return fault([name], value, "is not a key that there is", nearest(str(name), KEYS))
+    shown = value if isinstance(value, Mapping | list | None) else HIDDEN
+    return fault([name], shown, UNKNOWN, nearest(str(name), KEYS))
 
 
 def _section(draft: Draft, values: Mapping[str, object], name: str, model: type[SectionModel]) -> SectionModel | None:
     if values.get(name) is None:
-        draft.faults.append(fault([name], None, "is not set", "add it; see Pulumi.staging.yaml for a complete example"))
+        draft.faults.append(fault([name], None, "is not set", f"add it; {EXAMPLE}"))
         return None
     return _validated(draft, values[name], model, (name,))
 
@@ -137,7 +117,7 @@ def _read_secrets(draft: Draft, values: Mapping[str, object]) -> None:
         if isinstance(value, str):
             draft.secrets[name] = value
         elif value is not None:
-            draft.faults.append(fault([name], "(not shown)", "is not text", f"set it with {setting(name)}"))
+            draft.faults.append(fault([name], HIDDEN, "is not text", f"set it with {setting(name)}"))
 
 
 def _read_repair(draft: Draft, value: object) -> None:

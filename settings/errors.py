@@ -18,22 +18,22 @@ from settings.fields import Reason
 from settings.schema import Section
 
 NAMESPACE = "evenkeel"
-MISSING, EMPTY = "(not set)", "(empty)"
+MISSING, EMPTY, HIDDEN = "(not set)", "(empty)", "(not shown)"
 LONGEST_SHOWN = 60
 _SECRET_NAME = re.compile(r"password|passphrase|secret|token|private|credential|csrf|certificateKey", re.IGNORECASE)
 _USER_OF_URL = re.compile(r"//[^/@]*@")
 _NO_SECRETS = ("pullSecrets",)  # what they hold are names
-_UNKNOWN = "is not a key that there is"
-_EXAMPLE = "see Pulumi.staging.yaml for a complete example"
+UNKNOWN = "is not a key that there is"
+EXAMPLE = "see Pulumi.staging.yaml for a complete example"
 
 _REMEDIES = {
-    "missing": ("is not set", f"add it; {_EXAMPLE}"),
+    "missing": ("is not set", f"add it; {EXAMPLE}"),
     "string_type": ("is not text", "put it in quotes"),
     "int_type": ("is not a whole number", "write a number without quotes"),
     "int_from_float": ("is not a whole number", "write a number without a fraction"),
     "bool_type": ("is neither true nor false", "write true or false without quotes"),
-    "dict_type": ("is not a mapping of keys to values", _EXAMPLE),
-    "model_type": ("is not a mapping of keys to values", _EXAMPLE),
+    "dict_type": ("is not a mapping of keys to values", EXAMPLE),
+    "model_type": ("is not a mapping of keys to values", EXAMPLE),
     "list_type": ("is not a list", "write it as [one, another]"),
     "too_short": ("is empty", "give at least one"),
 }
@@ -78,12 +78,12 @@ def shown(value: object, path: Iterable[object] = ()) -> str:
     if value == "":
         return EMPTY
     if any(_promises_secret(str(part)) for part in path) and not isinstance(value, bool | int):
-        return "(not shown)"
+        return HIDDEN
     if isinstance(value, Mapping | list | tuple | set):
         return "{...}" if isinstance(value, Mapping) and value else "[...]" if value else EMPTY
-    text = _USER_OF_URL.sub("//(not shown)@", str(value))
+    text = _USER_OF_URL.sub(f"//{HIDDEN}@", str(value))
     if "PRIVATE KEY" in text or "\n" in text:
-        return "(not shown)"
+        return HIDDEN
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return printable[:LONGEST_SHOWN] + ("..." if len(printable) > LONGEST_SHOWN else "")
 
@@ -125,16 +125,16 @@ def _from_detail(detail: ErrorDetails, model: type[Section], prefix: tuple[objec
         return fault(path, value, "is not one of the choices", f"choose one of {context['expected']}")
     if kind in _BOUNDS:
         return fault(path, value, *(text.format(**context) for text in _BOUNDS[kind]))
-    what, remedy = _REMEDIES.get(kind, (detail["msg"], _EXAMPLE))
+    what, remedy = _REMEDIES.get(kind, (detail["msg"], EXAMPLE))
     return fault(path, value, what, remedy)
 
 
 def _not_there(name: str, section: type[Section] | None) -> Reason:
     """Why a key cannot stand in a section, and what to do."""
     if section is None:
-        return _UNKNOWN, nearest(name, [])
+        return UNKNOWN, nearest(name, [])
     fields = [field.alias or field_name for field_name, field in section.model_fields.items()]
-    return section.refused.get(name, (_UNKNOWN, nearest(name, fields)))
+    return section.refused.get(name, (UNKNOWN, nearest(name, fields)))
 
 
 def _section_at(model: type[Section], place: tuple[object, ...]) -> type[Section] | None:

@@ -21,6 +21,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HTTP_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
 _HARBOR_URL = re.compile(r"https://(?P<host>[^/:]+)(?::(?P<port>[^/:]*))?/?")
+_STORE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@:/+=-]{0,127}")
 _OBJECT_FOLDER = re.compile(r"/|(/[A-Za-z0-9._-]+)+")
@@ -180,7 +181,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 SubjectAltName = Annotated[str, AfterValidator(_san)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=_HIGHEST_PORT)]
 Duration = Annotated[
     str, _matching(_DURATION, "is not a duration", "write a whole number with its unit, like 500ms, 5s, 10m or 1h")
 ]
@@ -193,6 +194,9 @@ EndpointPort = Annotated[str, AfterValidator(_endpoint_port)]
 HarborUrl = Annotated[str, AfterValidator(_harbor_url)]
 HostPath = Annotated[str, AfterValidator(_host_path)]
 Project = Annotated[str, _matching(_PROJECT, "is not a project's name", "write it like library, in lower case")]
+StoreUrl = Annotated[
+    str, _matching(_STORE_URL, "is not an object store's address", "write it like https://s3.example.com:9000")
+]
 ObjectFolder = Annotated[str, _matching(_OBJECT_FOLDER, "is not a folder of a bucket", "write it like /harbor")]
 Word = Annotated[
     str, _matching(_WORD, "is not a plain word", "use at most 128 letters, digits, ., _, @, :, /, +, = and -")

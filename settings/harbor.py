@@ -17,19 +17,30 @@ from settings.fields import (
     EndpointPort,
     HarborUrl,
     HostPath,
-    HttpUrl,
     Name,
     ObjectFolder,
     Port,
     Project,
     Reason,
+    StoreUrl,
     SubjectAltName,
     Word,
     refuse,
 )
 from settings.schema import Section
+from settings.secret_keys import (
+    ADMIN_PASSWORD,
+    CERTIFICATE_KEY,
+    CSRF_KEY,
+    DATABASE_PASSWORD,
+    REDIS_PASSWORD,
+    SECRET_KEY,
+    STORAGE_SECRET_KEY,
+    TOKEN_KEY,
+    setting,
+)
 
-HTTPS_PORT, POSTGRESQL_PORT, REDIS_PORT = 443, 5432, 6379
+HTTPS_PORT, POSTGRESQL_PORT, REDIS_PORT, METRICS_PORT = 443, 5432, 6379, 9090
 Service = Literal[
     "core", "registry", "registryctl", "jobservice", "portal", "proxy", "log", "trivy", "exporter", "db", "redis"
 ]
@@ -38,7 +49,7 @@ Service = Literal[
 def _of_its_own(secret: str) -> Reason:
     """The answer to a secret that somebody writes where it would hide a whole section."""
     what = "would hide all of harbor from previews, or be in plain text"
-    return what, f"remove it, and `pulumi config set --secret evenkeel:{secret}`"
+    return what, f"remove it, and set it with {setting(secret)}"
 
 
 Generation = Annotated[int, Field(ge=1)]
@@ -56,12 +67,12 @@ class S3(Section):
 
     region: Word
     bucket: Word
-    endpoint: HttpUrl | None = None
+    endpoint: StoreUrl | None = None
     access_key: Word | None = None
     root_directory: ObjectFolder = "/"
     secure: bool = True
 
-    refused: ClassVar[Mapping[str, Reason]] = {"secretKey": _of_its_own("harborStorageSecretKey")}
+    refused: ClassVar[Mapping[str, Reason]] = {"secretKey": _of_its_own(STORAGE_SECRET_KEY)}
 
 
 class Storage(Section):
@@ -93,7 +104,7 @@ class Database(Section):
     user: Word
     ssl_mode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
 
-    refused: ClassVar[Mapping[str, Reason]] = {"password": _of_its_own("harborDatabasePassword")}
+    refused: ClassVar[Mapping[str, Reason]] = {"password": _of_its_own(DATABASE_PASSWORD)}
 
 
 class RedisDatabases(Section):
@@ -113,7 +124,7 @@ class Redis(Section):
     username: Word | None = None
     databases: RedisDatabases = RedisDatabases()
 
-    refused: ClassVar[Mapping[str, Reason]] = {"password": _of_its_own("harborRedisPassword")}
+    refused: ClassVar[Mapping[str, Reason]] = {"password": _of_its_own(REDIS_PASSWORD)}
 
 
 class Generations(Section):
@@ -179,11 +190,11 @@ class HarborSettings(Section):
     pull_secrets: Annotated[list[PullSecret], AfterValidator(_each_once)] = Field(default_factory=list)
 
     refused: ClassVar[Mapping[str, Reason]] = {
-        "adminPassword": _of_its_own("harborAdminPassword"),
-        "tokenKey": _of_its_own("harborTokenKey"),
-        "secretKey": _of_its_own("harborSecretKey"),
-        "csrfKey": _of_its_own("harborCsrfKey"),
-        "certificateKey": _of_its_own("harborCertificateKey"),
+        "adminPassword": _of_its_own(ADMIN_PASSWORD),
+        "tokenKey": _of_its_own(TOKEN_KEY),
+        "secretKey": _of_its_own(SECRET_KEY),
+        "csrfKey": _of_its_own(CSRF_KEY),
+        "certificateKey": _of_its_own(CERTIFICATE_KEY),
     }
 
     @property

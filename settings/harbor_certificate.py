@@ -14,10 +14,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from settings.draft import CERTIFICATE_KEY, HARBOR, Draft, setting
-from settings.errors import Fault, fault, shown
+from settings.draft import HARBOR, Draft
+from settings.errors import HIDDEN, Fault, fault, shown
 from settings.harbor import HarborSettings
 from settings.paths import path_of, reason
+from settings.secret_keys import CERTIFICATE_KEY, setting
 from settings.stack import ServerCertificate
 
 Chain = Sequence[x509.Certificate]
@@ -68,14 +69,14 @@ def _foreign_key(name: str, leaf: x509.Certificate, text: str) -> Iterator[Fault
         own = load_pem_private_key(text.encode(), password=None).public_key().public_bytes(*form)
     except TypeError:
         remedy = f"take the passphrase away (`openssl pkey -in FILE`); {_SET_KEY}"
-        yield fault([CERTIFICATE_KEY], "(not shown)", "is protected by a passphrase", remedy)
+        yield fault([CERTIFICATE_KEY], HIDDEN, "is protected by a passphrase", remedy)
     except (ValueError, UnsupportedAlgorithm):
-        yield fault([CERTIFICATE_KEY], "(not shown)", "is not a private key in PEM", _SET_KEY)
+        yield fault([CERTIFICATE_KEY], HIDDEN, "is not a private key in PEM", _SET_KEY)
     else:
         if own != leaf.public_key().public_bytes(*form):
             what = f"is not the key of the first certificate in {name}"
             remedy = f"put the server's own certificate first, and {_SET_KEY}"
-            yield fault([CERTIFICATE_KEY], "(not shown)", what, remedy)
+            yield fault([CERTIFICATE_KEY], HIDDEN, what, remedy)
 
 
 def _uncovered(harbor: HarborSettings, leaf: x509.Certificate) -> Iterator[Fault]:

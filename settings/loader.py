@@ -12,10 +12,11 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
 from settings import access, resolved_harbor, rules
 from settings import release as releases
-from settings.draft import CERTIFICATE_KEY, KEYS, PRIVATE_KEY, SECRETS, TEXTS, Draft, read, setting
-from settings.errors import NAMESPACE, Fault, SettingsError, fault
+from settings.draft import KEYS, TEXTS, Draft, read
+from settings.errors import HIDDEN, NAMESPACE, Fault, SettingsError, fault
 from settings.merge import merged
 from settings.schema import Cluster
+from settings.secret_keys import CERTIFICATE_KEY, SECRETS, SSH_KEY, setting
 from settings.stack import Host, ServerCertificate, Ssh, Stack
 
 
@@ -90,10 +91,10 @@ def _misplaced_secrets(config: pulumi.Config, names: list[str]) -> Iterator[Faul
         secret = is_config_secret(config.full_key(name))
         if name in SECRETS and not secret:
             remedy = f"make a new one and set it with {setting(name)}"
-            yield fault([name], "(not shown)", "is stored in plain text", remedy)
+            yield fault([name], HIDDEN, "is stored in plain text", remedy)
         if name in KEYS and name not in SECRETS and secret:
-            remedy = f"keep secrets in keys of their own, like {NAMESPACE}:{PRIVATE_KEY}"
-            yield fault([name], "(not shown)", "holds a secret, which hides all of it from previews", remedy)
+            remedy = f"keep secrets in keys of their own, like {NAMESPACE}:{SSH_KEY}"
+            yield fault([name], HIDDEN, "holds a secret, which hides all of it from previews", remedy)
 
 
 def _hosts(draft: Draft, cluster: Cluster, endpoints: dict[str, Ssh]) -> dict[str, Host]:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
-from settings import draft as keys
-from settings.draft import Draft
+from settings import secret_keys as keys
+from settings.draft import HARBOR, Draft
 from settings.errors import Fault, fault
 from settings.harbor import POSTGRESQL_PORT, REDIS_PORT, Database, HarborSettings, Redis
 from settings.schema import LoadBalancer
@@ -40,7 +40,7 @@ def warned(harbor: Harbor | None) -> Iterator[Fault]:
     if harbor and certificate and certificate.not_after - datetime.now(UTC) < SHORTEST_REST:
         what = f"ends on {certificate.not_after:%Y-%m-%d}"
         remedy = "have it renewed and put the new one in its place"
-        yield fault((keys.HARBOR, "certificate"), harbor.certificate, what, remedy)
+        yield fault((HARBOR, "certificate"), harbor.certificate, what, remedy)
 
 
 def secrets(draft: Draft) -> GivenSecrets:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from settings.draft import HARBOR, HOSTS, Draft
 from settings.errors import Fault, fault, nearest
-from settings.harbor import POSTGRESQL_PORT, REDIS_PORT
-from settings.rules.load_balancer import taken
+from settings.harbor import METRICS_PORT, POSTGRESQL_PORT, REDIS_PORT
+from settings.rules.load_balancer import HARBOR_ADDRESS, taken, whose
 
 HUBS_FOR_AVAILABILITY = 2
 
 _STORE, _BUNDLED_ON, _STORAGE = (HARBOR, "store"), (HARBOR, "bundledOn"), (HARBOR, "storage")
-_URL, _ADDRESS, _REDIS = (HARBOR, "url"), (HARBOR, "address"), (HARBOR, "redis")
+_URL, _REDIS = (HARBOR, "url"), (HARBOR, "redis")
 
 
 def hubs_and_harbor_go_together(draft: Draft) -> Iterator[Fault]:
@@ -124,20 +124,13 @@ def port_is_free_on_hubs(draft: Draft) -> Iterator[Fault]:
         return
     for name, host in draft.with_role("hub").items():
         programs = taken(draft, host)
+        if harbor.exporter:
+            programs |= {METRICS_PORT: "Harbor's metrics"}
         if harbor.bundled_on == name:
             programs |= {POSTGRESQL_PORT: "PostgreSQL", REDIS_PORT: "Redis"}
         if harbor.port in programs:
             what = f"is the port of {programs[harbor.port]} on host {name}"
             yield fault(_URL, f"{harbor.url} (port {harbor.port})", what, "choose another port, like 9443")
-
-
-def address_is_no_strangers(draft: Draft) -> Iterator[Fault]:
-    """The address that clients use for Harbor does not belong to a host that balances nothing."""
-    harbor = draft.harbor
-    for name, host in draft.hosts.items():
-        if harbor and host.address == harbor.address and "lb" not in host.roles:
-            what = f"is the address of host {name}, which has no role lb"
-            yield fault(_ADDRESS, harbor.address, what, "leave it out to use loadBalancer.address, or use its VIP")
 
 
 def one_hub_is_not_available(draft: Draft) -> Iterator[Fault]:
@@ -161,9 +154,5 @@ def address_moves(draft: Draft) -> Iterator[Fault]:
     harbor, balancer = draft.harbor, draft.load_balancer
     if not harbor or not balancer or not harbor.address or harbor.address == balancer.address:
         return
-    owners = {host.address: name for name, host in draft.with_role("lb").items()}
-    if harbor.address in owners:
-        what = f"is {owners[harbor.address]}'s own address: losing that host loses Harbor's address"
-    else:
-        what = "belongs to no host of role lb: something outside this stack must send its traffic to them"
-    yield fault(_ADDRESS, harbor.address, what, f"leave it out to use loadBalancer.address {balancer.address}")
+    remedy = f"leave it out to use loadBalancer.address {balancer.address}"
+    yield fault(HARBOR_ADDRESS, harbor.address, whose(draft, harbor.address, "Harbor's"), remedy)

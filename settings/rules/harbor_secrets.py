@@ -7,29 +7,27 @@ Does not own: whether a password is the right one (the hubs' preflight).
 import re
 from collections.abc import Iterator, Mapping
 
-from settings.draft import (
+from settings.draft import HARBOR, Draft
+from settings.errors import HIDDEN, Fault, fault
+from settings.fields import Reason
+from settings.secret_keys import (
     ADMIN_PASSWORD,
     CERTIFICATE_KEY,
     CSRF_KEY,
     DATABASE_PASSWORD,
-    FILES,
-    HARBOR,
-    REDIS_PASSWORD,
+    PASSWORDS,
     SECRET_KEY,
     STORAGE_SECRET_KEY,
     TOKEN_KEY,
-    Draft,
     setting,
 )
-from settings.errors import Fault, fault
-from settings.fields import Reason
 
 DEFAULT_PASSWORD = "Harbor12345"  # stands in Harbor's own example
 SMALLEST_TOKEN_KEY, LARGEST_TOKEN_KEY = 2048, 8192  # bits
 LENGTHS = {SECRET_KEY: 16, CSRF_KEY: 32}  # bytes
 RENEWABLE = {TOKEN_KEY: "tokenKey", CSRF_KEY: "csrfKey", CERTIFICATE_KEY: "certificate"}
 
-_HIDDEN, _CA = "(not shown)", (HARBOR, "ca")
+_CA = HARBOR, "ca"
 _PEM = re.compile(r"-----BEGIN (?P<label>[A-Z0-9 ]+)-----.*?-----END (?P=label)-----", re.DOTALL)
 _PKCS1 = "RSA PRIVATE KEY"
 _PASSPHRASE = "is protected by a passphrase, which Harbor cannot enter"
@@ -53,17 +51,21 @@ def passwords_are_there(draft: Draft) -> Iterator[Fault]:
     password = draft.secrets.get(ADMIN_PASSWORD)
     if not (password and password.strip()):
         what = "is empty: a new Harbor would let anyone in as admin, and setting it later would change nothing"
-        yield fault([ADMIN_PASSWORD], password and _HIDDEN, what, f"set it with {setting(ADMIN_PASSWORD)}")
+        yield fault([ADMIN_PASSWORD], password and HIDDEN, what, f"set it with {setting(ADMIN_PASSWORD)}")
     if harbor.store == "external" and DATABASE_PASSWORD not in draft.secrets:
         remedy = f"set it with {setting(DATABASE_PASSWORD)}"
         yield fault([DATABASE_PASSWORD], None, "is not set, and harbor.store is external", remedy)
-    s3 = harbor.storage.s3
+
+
+def access_key_has_its_secret_key(draft: Draft) -> Iterator[Fault]:
+    """The two halves of what an object store knows the registry by."""
+    s3 = draft.harbor.storage.s3 if draft.harbor else None
     if s3 and s3.access_key and STORAGE_SECRET_KEY not in draft.secrets:
         remedy = f"set it with {setting(STORAGE_SECRET_KEY)}, or remove accessKey to use the hubs' own role"
         yield fault([STORAGE_SECRET_KEY], None, "is not set, and harbor.storage.s3.accessKey is", remedy)
-    if STORAGE_SECRET_KEY in draft.secrets and not (s3 and s3.access_key):
+    if draft.harbor and STORAGE_SECRET_KEY in draft.secrets and not (s3 and s3.access_key):
         remedy = "set accessKey, or remove the secret"
-        yield fault([STORAGE_SECRET_KEY], _HIDDEN, "is set, and harbor.storage.s3.accessKey is not", remedy)
+        yield fault([STORAGE_SECRET_KEY], HIDDEN, "is set, and harbor.storage.s3.accessKey is not", remedy)
 
 
 def certificate_is_complete(draft: Draft) -> Iterator[Fault]:
@@ -76,7 +78,7 @@ def certificate_is_complete(draft: Draft) -> Iterator[Fault]:
         if harbor.ca is not None:
             yield fault(_CA, harbor.ca, what, remedy)
         if key is not None:
-            yield fault([CERTIFICATE_KEY], _HIDDEN, what, remedy)
+            yield fault([CERTIFICATE_KEY], HIDDEN, what, remedy)
         return
     if harbor.ca is None:
         remedy = "name the file of the authority that vouches for it: nodes and hubs are to trust it"
@@ -89,15 +91,13 @@ def certificate_is_complete(draft: Draft) -> Iterator[Fault]:
 
 def passwords_are_one_line(draft: Draft) -> Iterator[Fault]:
     """They end up in lines of configuration files and in the environment, where a line break would end them."""
-    if draft.harbor is None:
-        return
-    for name in (DATABASE_PASSWORD, REDIS_PASSWORD, STORAGE_SECRET_KEY):
-        if draft.secrets.get(name) == "":
-            yield fault([name], "", "is empty", f"set it with {setting(name)}, or remove it where none is needed")
-    for name, text in draft.secrets.items():
-        if name not in (*FILES, *LENGTHS) and not text.isprintable():
+    given = {name: draft.secrets[name] for name in PASSWORDS if name in draft.secrets} if draft.harbor else {}
+    for name, text in given.items():
+        if not text and name != ADMIN_PASSWORD:
+            yield fault([name], text, "is empty", f"set it with {setting(name)}, or remove it where none is needed")
+        if not text.isprintable():
             what = "holds a line break or another character that is not printable"
-            yield fault([name], _HIDDEN, what, f"set it without one, with {setting(name)}")
+            yield fault([name], HIDDEN, what, f"set it without one, with {setting(name)}")
 
 
 def keys_have_their_length(draft: Draft) -> Iterator[Fault]:
@@ -110,11 +110,11 @@ def keys_have_their_length(draft: Draft) -> Iterator[Fault]:
             continue
         remedy = f"set exactly {length} printable ASCII characters with {setting(name)}"
         if "\n" in text or "\r" in text:
-            yield fault([name], _HIDDEN, "holds a line break, which counts as part of the key", remedy)
+            yield fault([name], HIDDEN, "holds a line break, which counts as part of the key", remedy)
         elif not (text.isascii() and text.isprintable()):
-            yield fault([name], _HIDDEN, "holds a character that is not printable ASCII", remedy)
+            yield fault([name], HIDDEN, "holds a character that is not printable ASCII", remedy)
         elif len(text) != length:
-            yield fault([name], text and _HIDDEN, f"is of {len(text)} characters, not of {length}", remedy)
+            yield fault([name], text and HIDDEN, f"is of {len(text)} characters, not of {length}", remedy)
 
 
 def token_key_signs_tokens(draft: Draft) -> Iterator[Fault]:
@@ -124,11 +124,11 @@ def token_key_signs_tokens(draft: Draft) -> Iterator[Fault]:
         return
     block = _PEM.search(text)
     if block is None:
-        yield fault([TOKEN_KEY], text and _HIDDEN, "holds no PEM block", _MAKE_TOKEN_KEY)
+        yield fault([TOKEN_KEY], text and HIDDEN, "holds no PEM block", _MAKE_TOKEN_KEY)
     elif block["label"] != _PKCS1:
-        yield fault([TOKEN_KEY], _HIDDEN, *_KINDS.get(block["label"], _NO_KEY))
+        yield fault([TOKEN_KEY], HIDDEN, *_KINDS.get(block["label"], _NO_KEY))
     elif "4,ENCRYPTED" in block[0]:
-        yield fault([TOKEN_KEY], _HIDDEN, _PASSPHRASE, _CONVERT_TOKEN_KEY)
+        yield fault([TOKEN_KEY], HIDDEN, _PASSPHRASE, _CONVERT_TOKEN_KEY)
     else:
         yield from _wrong_size(block[0])
 
@@ -137,7 +137,7 @@ def default_password_is_known(draft: Draft) -> Iterator[Fault]:
     """Warns of the password that stands in Harbor's own example."""
     if draft.harbor and draft.secrets.get(ADMIN_PASSWORD) == DEFAULT_PASSWORD:
         what = "is the password in Harbor's own example: whoever reaches the URL knows it"
-        yield fault([ADMIN_PASSWORD], _HIDDEN, what, "choose another before the first `up`; later, change it in Harbor")
+        yield fault([ADMIN_PASSWORD], HIDDEN, what, "choose another before the first `up`; later, change it in Harbor")
 
 
 def first_block_counts(draft: Draft) -> Iterator[Fault]:
@@ -145,7 +145,7 @@ def first_block_counts(draft: Draft) -> Iterator[Fault]:
     blocks = _PEM.findall(draft.secrets.get(TOKEN_KEY, ""))
     if draft.harbor and len(blocks) > 1:
         what = f"holds {len(blocks)} PEM blocks, of which Harbor reads the first"
-        yield fault([TOKEN_KEY], _HIDDEN, what, "keep that one: there is no overlap of an old and a new key")
+        yield fault([TOKEN_KEY], HIDDEN, what, "keep that one: there is no overlap of an old and a new key")
 
 
 def generations_renew_what_the_stack_makes(draft: Draft) -> Iterator[Fault]:
@@ -171,7 +171,7 @@ def _wrong_size(block: str) -> Iterator[Fault]:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, RSAPrivateKey):
-        yield fault([TOKEN_KEY], _HIDDEN, "cannot be read as an RSA key", _MAKE_TOKEN_KEY)
+        yield fault([TOKEN_KEY], HIDDEN, "cannot be read as an RSA key", _MAKE_TOKEN_KEY)
     elif not SMALLEST_TOKEN_KEY <= key.key_size <= LARGEST_TOKEN_KEY:
         what = f"is of {key.key_size} bits, and Harbor takes {SMALLEST_TOKEN_KEY} to {LARGEST_TOKEN_KEY}"
-        yield fault([TOKEN_KEY], _HIDDEN, what, _MAKE_TOKEN_KEY)
+        yield fault([TOKEN_KEY], HIDDEN, what, _MAKE_TOKEN_KEY)

@@ -28,13 +28,14 @@ PORTS: dict[Role, dict[int, str]] = {
         10256: "kube-proxy's health",
     },
     "lb": {},
-    "hub": {1514: "Harbor's log"},
+    "hub": {},
 }
 SHORTEST_PROXY_TIMEOUT = "10m"
 HOSTS_FOR_A_VIP = 2
 
 _ADDRESS, _VIP = ("loadBalancer", "address"), ("loadBalancer", "vip", "address")
-_PORT, _STATUS, _HARBOR = ("loadBalancer", "port"), ("loadBalancer", "statusPort"), (HARBOR, "url")
+_PORT, _STATUS = ("loadBalancer", "port"), ("loadBalancer", "statusPort")
+HARBOR_ADDRESS, _HARBOR_URL = (HARBOR, "address"), (HARBOR, "url")
 
 
 def somebody_balances(draft: Draft) -> Iterator[Fault]:
@@ -52,13 +53,17 @@ def vip_is_the_address(draft: Draft) -> Iterator[Fault]:
         yield fault(_VIP, balancer.vip.address, what, "give both the same address, or leave vip out")
 
 
-def address_is_no_strangers(draft: Draft) -> Iterator[Fault]:
-    """The address that clients use does not belong to a host that balances nothing."""
-    balancer = draft.load_balancer
+def addresses_are_no_strangers(draft: Draft) -> Iterator[Fault]:
+    """An address that clients use does not belong to a host that balances nothing."""
+    balancer, harbor = draft.load_balancer, draft.harbor
+    fronts = {_ADDRESS: balancer.address if balancer and not balancer.vip else None}
+    fronts[HARBOR_ADDRESS] = harbor.address if harbor else None
     for name, host in draft.hosts.items():
-        if balancer and not balancer.vip and host.address == balancer.address and "lb" not in host.roles:
-            remedy = f"give {name} the role lb, or use the address of a host that has it"
-            yield fault(_ADDRESS, balancer.address, f"is the address of host {name}, which has no role lb", remedy)
+        for path, address in fronts.items():
+            if host.address == address and "lb" not in host.roles:
+                first = "" if "hub" in host.roles else f"give {name} the role lb, or "
+                remedy = f"{first}use the address of a host that has it"
+                yield fault(path, address, f"is the address of host {name}, which has no role lb", remedy)
 
 
 def ports_are_free(draft: Draft) -> Iterator[Fault]:
@@ -94,13 +99,8 @@ def address_moves(draft: Draft) -> Iterator[Fault]:
         yield fault(_VIP, balancer.vip.address, what, "give a second host the role lb")
     if balancer.vip:
         return
-    addresses = {host.address: name for name, host in hosts.items()}
-    if balancer.address in addresses:
-        what = f"is {addresses[balancer.address]}'s own address: losing that host loses the API's address"
-    else:
-        what = "belongs to no host of role lb: something outside this stack must send its traffic to them"
     remedy = "set loadBalancer.vip and give two hosts the role lb, or put an address in front that moves by itself"
-    yield fault(_ADDRESS, balancer.address, what, remedy)
+    yield fault(_ADDRESS, balancer.address, whose(draft, balancer.address, "the API's"), remedy)
 
 
 def watches_survive(draft: Draft) -> Iterator[Fault]:
@@ -110,6 +110,14 @@ def watches_survive(draft: Draft) -> Iterator[Fault]:
         what = "ends every watch and `kubectl logs -f` that is idle for that long"
         remedy = f"use {SHORTEST_PROXY_TIMEOUT} or more"
         yield fault(["loadBalancer", "proxyTimeout"], balancer.proxy_timeout, what, remedy)
+
+
+def whose(draft: Draft, address: str, of: str) -> str:
+    """What is to be known of an address for clients that is no VIP."""
+    for name, host in draft.with_role("lb").items():
+        if host.address == address:
+            return f"is {name}'s own address: losing that host loses {of} address"
+    return "belongs to no host of role lb: something outside this stack must send its traffic to them"
 
 
 def taken(draft: Draft, host: HostSettings) -> dict[int, str]:
@@ -128,4 +136,4 @@ def _listened(draft: Draft) -> Iterator[tuple[tuple[str, ...], object, int, str]
         yield _PORT, balancer.port, balancer.port, "choose another port, like 8443"
         yield _STATUS, balancer.status_port, balancer.status_port, "choose another port, like 8404"
     if harbor:
-        yield _HARBOR, f"{harbor.url} (port {harbor.port})", harbor.port, "choose another port, like 9443"
+        yield _HARBOR_URL, f"{harbor.url} (port {harbor.port})", harbor.port, "choose another port, like 9443"

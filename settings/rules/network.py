@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from settings.draft import HOSTS, Draft
+from settings.draft import HARBOR, HOSTS, Draft
 from settings.errors import Fault, fault
 
 SMALLEST_SERVICE_CIDR = 24  # room for Services beside `kubernetes` (.1) and `kube-dns` (.10)
@@ -84,11 +84,13 @@ def _node_mask(argument: str | None) -> int | None:
 def _addresses(draft: Draft) -> Iterator[tuple[tuple[str, ...], str]]:
     for name, host in draft.hosts.items():
         yield (HOSTS, name, "address"), host.address
-    balancer = draft.load_balancer
-    if balancer is None:
-        return
-    host_addresses = {host.address for host in draft.hosts.values()}
-    if balancer.address not in host_addresses:
-        yield ("loadBalancer", "address"), balancer.address
-    if balancer.vip and balancer.vip.address not in {*host_addresses, balancer.address}:
-        yield ("loadBalancer", "vip", "address"), balancer.vip.address
+    known = {host.address for host in draft.hosts.values()}
+    balancer, harbor = draft.load_balancer, draft.harbor
+    for path, address in (
+        (("loadBalancer", "address"), balancer and balancer.address),
+        (("loadBalancer", "vip", "address"), balancer and balancer.vip and balancer.vip.address),
+        ((HARBOR, "address"), harbor and harbor.address),
+    ):
+        if address and address not in known:
+            known.add(address)
+            yield path, address

@@ -66,6 +66,16 @@ MALFORMED: list[tuple[str, object, str]] = [
         "internal",
         "evenkeel:harbor.store: internal: is not one of the choices; choose one of 'external'",
     ),
+    (
+        "harbor.storage",
+        {"s3": S3 | {"endpoint": "s3.example.com"}},
+        "evenkeel:harbor.storage.s3.endpoint: s3.example.com: is not an object store's address; write it like",
+    ),
+    (
+        "harbor.storage",
+        {"s3": S3 | {"secretKey": "hunter3"}},
+        "evenkeel:harbor.storage.s3.secretKey: (not shown): would hide all of harbor from previews, or be in",
+    ),
     ("harbor.database.sslMode", "prefer", "evenkeel:harbor.database.sslMode: prefer: is not one of the choices"),
     ("harbor.database.user", "a b", "evenkeel:harbor.database.user: a b: is not a plain word; use at most 128"),
     ("harbor.redis.addresses", [], "evenkeel:harbor.redis.addresses: (empty): is empty; give at least one"),
@@ -201,7 +211,11 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
     ),
     (
         {"harbor.address": "192.0.2.41"},
-        ["evenkeel:harbor.address: 192.0.2.41: is the address of host hub1, which has no role lb; leave it out"],
+        ["evenkeel:harbor.address: 192.0.2.41: is the address of host hub1, which has no role lb; use the"],
+    ),
+    (
+        {"harbor.address": "10.96.0.77"},
+        ["evenkeel:harbor.address: 10.96.0.77: lies within cluster.serviceCidr 10.96.0.0/16; choose a cluster"],
     ),
     (
         {"harbor.url": "https://hub.example.com:6443"},
@@ -220,8 +234,8 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
         ["evenkeel:harbor.url: https://hub.example.com:10250 (port 10250): is the port of kubelet on host lb2; choose"],
     ),
     (
-        {"harbor.url": "https://hub.example.com:1514"},
-        [f"evenkeel:harbor.url: https://hub.example.com:1514 (port 1514): is the port of Harbor's log on host {hub}"
+        {"harbor.url": "https://hub.example.com:9090", "harbor.exporter": True},
+        [f"evenkeel:harbor.url: https://hub.example.com:9090 (port 9090): is the port of Harbor's metrics on host {hub}"
          for hub in samples.HUBS],
     ),
     (

@@ -8,7 +8,7 @@ import yaml
 
 import settings
 from releases import Mirror
-from settings.draft import KEYS, SECRETS
+from settings.draft import KEYS
 from settings.harbor import (
     S3,
     Database,
@@ -21,6 +21,7 @@ from settings.harbor import (
     Storage,
 )
 from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
+from settings.secret_keys import SECRETS
 from tests.settings import samples
 
 REPOSITORY = Path(__file__).parents[2]
