@@ -34,6 +34,7 @@ def test_a_preview_of_faulty_settings_tells_every_fault_and_touches_no_host(tmp_
     config["evenkeel:loadBalancer"]["port"] = "6443"
     config["evenkeel:release"]["name"] = "1999.01"
     config["evenkeel:lodBalancer"] = {}
+    config["evenkeel:harborAdminPassword"] = "open sesame"
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_text(yaml.safe_dump(content))
     result = preview(path)
@@ -44,8 +45,10 @@ def test_a_preview_of_faulty_settings_tells_every_fault_and_touches_no_host(tmp_
         "evenkeel:loadBalancer.port: 6443: is not a whole number; write a number without quotes",
         "evenkeel:release.name: 1999.01: is not a release that there is; choose one of",
         "evenkeel:lodBalancer: (empty): is not a key that there is; did you mean loadBalancer?",
+        "evenkeel:harborAdminPassword: (not shown): is stored in plain text; make a new one and set it with",
     ):
         assert line in result.stdout
+    assert "sesame" not in result.stdout + result.stderr
     assert "command:remote" not in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
 
