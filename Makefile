@@ -32,7 +32,8 @@ test: check
 	$(PY) -m lab toolchain
 	$(PY) -m pytest -n 2 -m built
 	$(PY) -m lab up
-	$(PY) -m pytest -m lab
+	$(PY) -m pytest tests/lab* -n 2 --dist loadgroup -m "lab and calm"
+	$(PY) -m pytest tests/lab* -n 2 --dist loadgroup -m "lab and not calm"
 
 bench: up
 	$(PY) -m bench

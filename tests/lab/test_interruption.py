@@ -1,26 +1,22 @@
 """An ``up`` whose engine is killed with -9, plugins included, is finished by the next one with no hand on the hosts.
 
-One birth of a cluster and one rolling change, each killed ten times in a row, each time further on. Moments are events
-in the engine's log or on a host, not times, so that they are as different on a slow machine as on a fast one.
+One birth of a cluster and one rolling change, each killed ten times in a row, each time further on. In the end a
+master's turn itself is killed on its host, five times, each time further on.
 
 Between two runs nobody touches a host. The one thing that is done is what ``pulumi cancel`` does: a killed engine
 leaves the state's lock behind, and ``Program`` takes it away (``lab.stack.release_abandoned_locks``).
 """
 
-import json
 import re
-import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from lab import hosts
 from lab.paths import STATE
-from tests.lab.program import FOLDER, kill
+from tests.lab.moments import Killed, Moment, deployment, finish, kill_at, kill_turn, killed_at
 from tests.lab.trial import ETCDCTL, Trial, on_spares
 
 pytestmark = pytest.mark.lab
@@ -29,20 +25,6 @@ MASTERS = ("spare5", "spare6", "spare7")
 BALANCER = "spare8"
 ROLES: dict[str, list[str]] = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb"]}
 LOAD_BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[BALANCER], "vip": None, "extraSans": []}
-
-LONGEST = 150.0  # seconds until a moment comes, on a busy machine
-GLANCE = 0.02
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When to kill: ``log`` has appeared in the engine's log and, after that, ``on_host`` is true there."""
-
-    name: str
-    log: str
-    host: str = ""
-    on_host: str = ""
-
 
 APISERVER_AWAY = "[ ! -e /etc/kubernetes/manifests/kube-apiserver.yaml ]"
 
@@ -70,6 +52,7 @@ FLAGS = {
         "etcd": {"extraArgs": {"snapshot-count": "9999"}},
     }
 }
+FLAGS_AS_SEEN = ("--max-requests-inflight=444", "--snapshot-count=9999")
 ROLL = (
     Moment("the first manifest is on its way", r"spare\d-etcd updating"),
     Moment("one apiserver's manifest is laid out", r"-control-plane updated"),
@@ -84,15 +67,6 @@ ROLL = (
 )
 
 
-@dataclass
-class Killed:
-    """What happened: the moments that came, and the seconds that all runs took together, the last one included."""
-
-    moments: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    last: str = ""
-
-
 @pytest.fixture(scope="module")
 def trial() -> Iterator[Trial]:
     with on_spares("trial", ROLES, {"loadBalancer": LOAD_BALANCER}) as made:
@@ -102,7 +76,7 @@ def trial() -> Iterator[Trial]:
 @pytest.fixture(scope="module")
 def birth(trial: Trial) -> Killed:
     """A first ``up``, killed at every moment of ``BIRTH`` and then left alone."""
-    return _killed_at(trial, BIRTH, None)
+    return killed_at(trial, BIRTH, None)
 
 
 @dataclass
@@ -121,9 +95,9 @@ def roll(trial: Trial, birth: Killed) -> Rolled:
     rolled = Rolled(Killed(), trial.cluster_id(MASTERS[0]), [], hosts.run(MASTERS[0], "date +%s").stdout.strip())
     for index, moment in enumerate(ROLL):
         _write(trial, rolled.written, f"round-{index}-before")
-        _kill_at(trial, moment, FLAGS, rolled.killed)
+        kill_at(trial, moment, FLAGS, rolled.killed)
         _write(trial, rolled.written, f"round-{index}-after")
-    _finish(trial, FLAGS, rolled.killed)
+    finish(trial, FLAGS, rolled.killed)
     return rolled
 
 
@@ -148,8 +122,7 @@ def test_a_rolling_change_that_was_killed_ten_times_reaches_every_master(trial: 
     _is_one_well_cluster(trial)
     for master in MASTERS:
         running = hosts.run(master, "ps -ww -eo args").stdout
-        assert "--max-requests-inflight=444" in running
-        assert "--snapshot-count=9999" in running
+        assert all(flag in running for flag in FLAGS_AS_SEEN)
 
 
 def test_a_killed_roll_lost_no_write(trial: Trial, roll: Rolled) -> None:
@@ -196,14 +169,46 @@ def test_one_command_forgets_the_creations_that_killed_engines_left_open(trial: 
 
     It asks nobody and stops nothing; ``--clear-pending-creates`` ends the warning. No resource is lost by it.
     """
-    before = _deployment(trial)
+    before = deployment(trial)
     assert {one["type"] for one in before["pending_operations"]} == {"creating"}
     made = {one["urn"] for one in before["resources"]}
     assert {one["resource"]["urn"] for one in before["pending_operations"]} <= made
     trial.program.clear_pending()
-    after = _deployment(trial)
+    after = deployment(trial)
     assert "pending_operations" not in after
     assert {one["urn"] for one in after["resources"]} == made
+
+
+# What is staged beside the engine's back for the turn that is killed: something of everything that a turn replaces.
+STAGED_BY_HAND = """cd /var/lib/evenkeel/staged
+sed -i 's/^    - --data-dir=.*/&\\n    - --max-snapshots=6/' etcd/files/etc/kubernetes/manifests/etcd.yaml
+sed -i 's/^    - --advertise-address=.*/&\\n    - --v=1/' apiserver/files/etc/kubernetes/manifests/kube-apiserver.yaml
+echo 'maxPods: 111' >>kubelet/files/var/lib/kubelet/config.yaml"""
+TURN = {
+    "its apiserver is out of service": APISERVER_AWAY,
+    "its etcd member is away": "[ ! -e /etc/kubernetes/manifests/etcd.yaml ]",
+    "etcd's new manifest is in place": "grep -q -- --max-snapshots=6 /etc/kubernetes/manifests/etcd.yaml",
+    "the apiserver's new manifest is in place": "grep -q -- --v=1 /etc/kubernetes/manifests/kube-apiserver.yaml",
+    "the kubelet has its new file and runs with its old one": "grep -q 'maxPods: 111' /var/lib/kubelet/config.yaml",
+}
+
+
+def test_a_turn_that_was_killed_on_its_host_at_five_moments_ends_well(trial: Trial, roll: Rolled) -> None:
+    """Its own kill -9, not its engine's: nothing of it runs on, and the next one finds what it left half done.
+
+    The engine's last ``up`` is told that the turn shall be replaced: ending the old one must take nothing away.
+    """
+    master = MASTERS[0]
+    hosts.run(master, STAGED_BY_HAND, check=True)
+    for until in TURN.values():
+        kill_turn(trial, master, until)
+    trial.program.up(FLAGS, ["--replace", f"**::{master}-activate"]).ok()
+    _is_one_well_cluster(trial)
+    running = hosts.run(master, "ps -ww -eo args").stdout
+    assert all(flag in running for flag in ("--max-snapshots=6", "--v=1", *FLAGS_AS_SEEN))
+    capacity = trial.kubectl("get", "node", master, "--output=jsonpath={.status.capacity.pods}")
+    assert capacity == "111"
+    assert hosts.run(master, LEFT_OVER, check=True).stdout == ""
     _changes_nothing(trial, FLAGS)
 
 
@@ -212,52 +217,6 @@ LEFT_OVER = (
     " -name '.?*' ! -name .named 2>/dev/null || true"
 )
 WRITTEN = "get /registry/configmaps/default/round- --prefix --keys-only --consistency=s"
-
-
-def _killed_at(trial: Trial, moments: Sequence[Moment], changes: dict[str, Any] | None) -> Killed:
-    killed = Killed()
-    for moment in moments:
-        _kill_at(trial, moment, changes, killed)
-    _finish(trial, changes, killed)
-    return killed
-
-
-def _kill_at(trial: Trial, moment: Moment, changes: dict[str, Any] | None, killed: Killed) -> None:
-    started = time.monotonic()
-    log = FOLDER / f"{trial.program.stack}.{len(killed.moments)}.log"
-    engine = trial.program.start(changes, log)
-    try:
-        _await(moment, engine, log)
-        assert engine.poll() is None, f"the engine ended before it was killed:\n{_end(log)}"
-    finally:
-        kill(engine)
-    killed.moments.append(moment.name)
-    killed.seconds += time.monotonic() - started
-    print(f"killed after {time.monotonic() - started:.1f} s: {moment.name}")
-
-
-def _finish(trial: Trial, changes: dict[str, Any] | None, killed: Killed) -> None:
-    done = trial.program.up(changes).ok()
-    killed.seconds += done.seconds
-    killed.last = done.text
-    print(f"finished in {done.seconds:.1f} s; all runs together took {killed.seconds:.1f} s")
-
-
-def _await(moment: Moment, engine: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + LONGEST
-    pattern = re.compile(moment.log)
-    while not pattern.search(log.read_text(errors="replace")):
-        assert engine.poll() is None, f"the engine ended before {moment.name}:\n{_end(log)}"
-        assert time.monotonic() < deadline, f"{moment.name}: not within {LONGEST} s:\n{_end(log)}"
-        time.sleep(GLANCE)
-    if moment.host:
-        tries = int(LONGEST / 0.05)
-        wait = f"n=0; until {moment.on_host}; do n=$((n+1)); [ $n -lt {tries} ] || exit 1; sleep 0.05; done"
-        hosts.run(moment.host, wait, check=True, timeout=LONGEST * 2)
-
-
-def _end(log: Path) -> str:
-    return log.read_text(errors="replace")[-2000:]
 
 
 def _write(trial: Trial, written: list[str], name: str) -> None:
@@ -279,13 +238,9 @@ def _changes_nothing(trial: Trial, changes: dict[str, Any] | None) -> None:
     assert re.search(r"Resources:\n +\d+ unchanged\n", again.text), again.text
 
 
-def _deployment(trial: Trial) -> dict[str, Any]:
-    return dict(json.loads(trial.program.state())["deployment"])
-
-
 def _said(trial: Trial, command: str) -> str:
     """What the last run of a command said on standard error."""
-    found = [one for one in _deployment(trial)["resources"] if one["urn"].endswith(f"::{command}")]
+    found = [one for one in deployment(trial)["resources"] if one["urn"].endswith(f"::{command}")]
     assert len(found) == 1
     return str(found[0]["outputs"]["stderr"])
 

@@ -1,6 +1,6 @@
-"""Masters that are lost with their disks: one is replaced by an ``up``, two of three are not.
+"""Masters that are lost with their disks: an ``up`` replaces one; two of three are restored as docs/recover.md says.
 
-One small cluster of spare hosts has both happen to it, in this order; a worker is added along the way.
+One small cluster of spare hosts has all of it happen to it, in this order; roles come and go along the way.
 """
 
 import json
@@ -12,15 +12,21 @@ from typing import Any
 import pytest
 
 from lab import hosts, ssh
+from tests.lab import recover_page
 from tests.lab.program import Run
 from tests.lab.trial import Trial, on_spares
+from tests.waiting import eventually
 
 MASTERS = ("spare1", "spare2", "spare3")
 FIRST = MASTERS[0]
 BALANCER = "spare4"
 ROLES: dict[str, list[str]] = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb"]}
 LOAD_BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[BALANCER], "vip": None, "extraSans": []}
-WITH_A_WORKER: dict[str, Any] = {"hosts": {BALANCER: {"roles": ["lb", "worker"]}}}
+WORKING_MASTER, SURVIVOR = MASTERS[1], MASTERS[2]
+WITH_WORKERS: dict[str, Any] = {
+    "hosts": {BALANCER: {"roles": ["lb", "worker"]}, WORKING_MASTER: {"roles": ["master", "worker"]}}
+}
+TAINT = "node-role.kubernetes.io/control-plane"
 DATA = "/var/lib/etcd/member"
 
 pytestmark = pytest.mark.lab
@@ -45,11 +51,17 @@ def trial() -> Iterator[Trial]:
 
 @pytest.fixture(scope="module")
 def loss(trial: Trial) -> Loss:
-    """The first master's machine is gone, another one has its name, and the same ``up`` adds a worker."""
+    """The first master's machine is gone, another one has its name, and the same ``up`` makes workers of two hosts."""
     birth = trial.cluster_id(MASTERS[1])
     replace(FIRST)
-    trial.program.up(WITH_A_WORKER).ok()
+    trial.program.up(WITH_WORKERS).ok()
     return Loss(trial, birth)
+
+
+def taints(trial: Trial) -> dict[str, list[str]]:
+    """What each node keeps pods away for."""
+    nodes = json.loads(trial.kubectl("get", "nodes", "--output=json"))["items"]
+    return {node["metadata"]["name"]: [taint["key"] for taint in node["spec"].get("taints", [])] for node in nodes}
 
 
 def replace(*names: str) -> None:
@@ -79,12 +91,13 @@ def test_there_is_one_node_a_host_and_the_new_machine_stands_behind_the_old_name
     assert machines == {name: hosts.run(name, "cat /etc/machine-id").stdout.strip() for name in ROLES}
     assert len(nodes) == len(machines)
     first = next(node for node in nodes if node["metadata"]["name"] == FIRST)
-    assert "node-role.kubernetes.io/control-plane" in first["metadata"]["labels"]
-    assert [taint["key"] for taint in first["spec"]["taints"]] == ["node-role.kubernetes.io/control-plane"]
+    assert TAINT in first["metadata"]["labels"]
 
 
-def test_an_added_worker_is_ready(loss: Loss) -> None:
+def test_an_added_worker_is_ready_and_a_master_that_became_a_worker_takes_any_pod(loss: Loss) -> None:
+    """A kubelet names its taints when it registers, and never again."""
     assert loss.trial.ready_nodes() == sorted(ROLES)
+    assert taints(loss.trial) == {MASTERS[0]: [TAINT], WORKING_MASTER: [], SURVIVOR: [TAINT], BALANCER: []}
 
 
 def test_the_load_balancer_sends_requests_to_the_new_master(loss: Loss) -> None:
@@ -93,14 +106,14 @@ def test_the_load_balancer_sends_requests_to_the_new_master(loss: Loss) -> None:
 
 
 def test_after_a_replacement_nothing_is_left_to_do(loss: Loss) -> None:
-    assert loss.trial.program.steps(WITH_A_WORKER) == []
+    assert loss.trial.program.steps(WITH_WORKERS) == []
 
 
 @pytest.fixture(scope="module")
 def majority_lost(loss: Loss) -> Run:
     """An ``up`` after two of the three have lost their disks."""
     replace(*MASTERS[:2])
-    return loss.trial.program.up(WITH_A_WORKER)
+    return loss.trial.program.up(WITH_WORKERS)
 
 
 def test_without_a_majority_an_up_stops_and_says_who_holds_data_and_what_to_read(majority_lost: Run) -> None:
@@ -117,3 +130,54 @@ def test_without_a_majority_an_up_stops_and_says_who_holds_data_and_what_to_read
 def test_without_a_majority_nobody_forms_a_second_cluster_and_the_last_copy_stays() -> None:
     there = {master: hosts.run(master, f"test -d {DATA}").returncode == 0 for master in MASTERS}
     assert there == {MASTERS[0]: False, MASTERS[1]: False, MASTERS[2]: True}
+
+
+@pytest.fixture(scope="module")
+def restored(loss: Loss, majority_lost: Run) -> Trial:
+    """What docs/recover.md says, typed in as it stands there: on the survivor, and then one ``up``."""
+    names = {"HOST": SURVIVOR, "ADDRESS": hosts.ADDRESSES[SURVIVOR]}
+    for step in (1, 2, 3):
+        for script in recover_page.commands(step, names):
+            hosts.run(SURVIVOR, script, check=True)
+    loss.trial.program.up(WITH_WORKERS).ok()
+    return loss.trial
+
+
+def test_a_restored_cluster_has_what_was_written_before_and_all_its_members_again(restored: Trial) -> None:
+    assert restored.kubectl("get", "configmap", "before", "--output=jsonpath={.data.written}") == "before"
+    restored.kubectl("create", "configmap", "after")
+    for master in MASTERS:
+        assert restored.voters(master) == list(MASTERS)
+        assert restored.cluster_id(master) == restored.cluster_id(SURVIVOR)
+    eventually(lambda: restored.ready_nodes() == sorted(ROLES), 30, "every node is ready")
+
+
+def test_after_a_restore_nothing_is_left_to_do(restored: Trial) -> None:
+    assert restored.program.steps(WITH_WORKERS) == []
+
+
+@pytest.fixture(scope="module")
+def given_back(restored: Trial) -> Trial:
+    """The load balancer is no worker any more, and neither is the master."""
+    restored.program.up().ok()
+    return restored
+
+
+def test_a_host_that_is_no_worker_any_more_is_rid_of_all_that_it_ran_as_one(given_back: Trial) -> None:
+    """Unmanaged, its kubelet would go on running pods of an old version with keys that nobody renews."""
+    assert sorted(given_back.ready_nodes()) == list(MASTERS)
+    assert hosts.run(BALANCER, "systemctl is-active kubelet containerd").stdout.split() == ["inactive"] * 2
+    assert hosts.run(BALANCER, "pgrep -x 'kube-proxy|flanneld|containerd-shim'").stdout == ""
+    left = "ls -d /var/lib/kubelet /var/lib/containerd /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt"
+    assert hosts.run(BALANCER, f"{left} /usr/local/bin/kubelet /opt/cni/bin/flannel 2>/dev/null").stdout == ""
+    assert hosts.run(BALANCER, "nft list tables; ip -brief link show type vxlan").stdout == ""
+
+
+def test_what_the_host_still_is_goes_on(given_back: Trial) -> None:
+    assert given_back.kubectl("get", "--raw", "/readyz") == "ok"
+    assert hosts.run(BALANCER, "systemctl is-active nginx evenkeel-upstreams").stdout.split() == ["active"] * 2
+
+
+def test_a_master_that_is_no_worker_any_more_gets_its_taint_back(given_back: Trial) -> None:
+    assert taints(given_back) == {name: [TAINT] for name in MASTERS}
+    assert given_back.program.steps() == []

@@ -21,7 +21,7 @@ from lab.paths import CLONE, KNOWN_HOSTS
 from releases.store import FOLDER as RELEASES
 from tests.lab.program import Program, Run, spares
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.calm]
 
 NAMES = ["spare9", "spare10", "spare11", "spare12"]
 ADDRESSES = [hosts.ADDRESSES[name] for name in NAMES]

@@ -1,7 +1,7 @@
 """Changes that restart apiservers, etcd members and kubelets of stack ``dev``, under a load that notices everything.
 
-The tests are one story, since every roll costs a minute: a changed flag; a flag that the apiserver refuses, and back;
-changes of etcd and the kubelet as well; the way back to what the stack's file says.
+The tests are one story, since every roll costs a minute: changed settings of apiserver, etcd and kubelet; a flag that
+the apiserver refuses, and back; the way back to what the stack's file says, with a load balancer away.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +20,16 @@ BALANCERS = ("lb1", "lb2")
 STATUS_PAGE = "8404/upstreams/apiserver"
 APISERVER = "kube-apiserver"
 
-APISERVER_FLAG = {"cluster": {"apiServer": {"extraArgs": {"v": "1"}}}}
-REFUSED_FLAG = {"cluster": {"apiServer": {"extraArgs": {"v": "1", "event-ttl": "nonsense"}}}}
-ETCD_AND_KUBELET = {"cluster": {"etcd": {"extraArgs": {"max-snapshots": "6"}}, "kubelet": {"config": {"maxPods": 111}}}}
+CHANGED = {
+    "cluster": {
+        "apiServer": {"extraArgs": {"v": "1"}},
+        "etcd": {"extraArgs": {"max-snapshots": "6"}},
+        "kubelet": {"config": {"maxPods": 111}},
+    }
+}
+REFUSED_FLAG = {"cluster": CHANGED["cluster"] | {"apiServer": {"extraArgs": {"v": "1", "event-ttl": "nonsense"}}}}
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.calm, pytest.mark.xdist_group("dev")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -110,16 +115,19 @@ def move_its_manifest_away_and_back(master: str) -> None:
     hosts.run(master, f"mv {manifest} {aside}; sleep 15; mv {aside} {manifest}", check=True)
 
 
-def test_a_changed_apiserver_flag_rolls_the_masters_one_at_a_time_and_nobody_notices() -> None:
-    """An apiserver that stops while a load balancer still sends to it costs 11-27 requests a roll."""
+def test_changed_settings_of_apiserver_etcd_and_kubelet_roll_the_masters_one_at_a_time_and_nobody_notices() -> None:
+    """An apiserver that stops while a load balancer still sends to it costs 11-27 requests a roll; etcd's restart takes
+    its own apiserver along, and one that only knew its own member would stall for a minute."""
     with nobody_notices() as readiness:
-        DEV.up(APISERVER_FLAG).ok()
+        DEV.up(CHANGED).ok()
     assert sorted(readiness.turns()) == sorted(MASTERS)
     shows(APISERVER, lambda command: '"--v=1"' in command)
+    shows("etcd", lambda command: '"--max-snapshots=6"' in command)
+    eventually(lambda: capacities() == {"111"}, 30, "every kubelet reports its new capacity")
 
 
 def test_a_flag_that_the_apiserver_refuses_stops_the_roll_at_the_first_master() -> None:
-    """A roll that goes on past a broken node ends with none that serves."""
+    """A roll that goes on past a broken node ends with none that serves. Here nothing but an apiserver restarts."""
     with nobody_notices() as readiness:
         refused = DEV.up(REFUSED_FLAG)
     (broken,) = readiness.turns()
@@ -141,32 +149,24 @@ def test_going_back_to_the_very_value_before_mends_the_broken_master() -> None:
     """The engine keeps the inputs of the last turn that succeeded: it took going back for no change at all, and the
     master kept what it had failed with."""
     with nobody_notices():
-        DEV.up(APISERVER_FLAG).ok()
+        DEV.up(CHANGED).ok()
     assert all(ready(name) for name in MASTERS)
     shows(APISERVER, lambda command: "event-ttl" not in command)
 
 
-def test_apiserver_etcd_and_kubelet_change_in_one_turn_of_each_master() -> None:
-    """etcd's restart takes its own apiserver along; one that only knew its own member would stall for a minute."""
-    with nobody_notices() as readiness:
-        DEV.up(ETCD_AND_KUBELET).ok()
-    assert sorted(readiness.turns()) == sorted(MASTERS)
-    shows(APISERVER, lambda command: "--v=1" not in command)
-    shows("etcd", lambda command: '"--max-snapshots=6"' in command)
-    eventually(lambda: capacities() == {"111"}, 30, "every kubelet reports its new capacity")
-
-
 def test_a_roll_goes_on_when_a_load_balancer_is_away() -> None:
-    """A master must not wait for a load balancer that cannot answer, nor count on it."""
+    """A master must not wait for a load balancer that cannot answer, nor count on it; the user is told."""
     away = next(name for name in BALANCERS if name != holder_of_the_address())
     hosts.disconnect(away)
     try:
         with nobody_notices() as readiness:
-            DEV.up().ok()
+            told = DEV.up().ok().text
     finally:
         hosts.connect(away)
     await_admitted(BALANCERS)
     assert sorted(readiness.turns()) == sorted(MASTERS)
+    assert f"warning: no answer from load balancers {hosts.ADDRESSES[away]}:8404, so this turn" in told
+    shows(APISERVER, lambda command: "--v=1" not in command)
     shows("etcd", lambda command: "max-snapshots" not in command)
 
 

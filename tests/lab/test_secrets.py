@@ -31,7 +31,7 @@ from tests.lab.trial import Trial, on_spares
 
 pytestmark = pytest.mark.lab
 
-MASTER, WORKER = "spare5", "spare6"
+MASTER, WORKER = "spare9", "spare10"
 ROLES: dict[str, list[str]] = {MASTER: ["master", "lb"], WORKER: ["worker"]}
 BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[MASTER], "port": 7443, "vip": None, "extraSans": []}
 ANOTHER_NAME = {"loadBalancer": {"extraSans": ["another.trial.lab"]}}

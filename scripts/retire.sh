@@ -1,0 +1,181 @@
+#!/bin/sh
+# Takes away from this host what a role of it has brought: when the host stays in the stack without that role, and, by
+# hand, when the host itself leaves the stack. What is gone already is no error.
+# Does not own what the cluster knows of the host: membership.sh makes it forget, and has done so before this runs.
+# Usage: retire.sh lb|master|node    does nothing while the stack's settings give this host that role (a node is a master
+#                                    or a worker): a step that is replaced, and not given up, ends here as well
+#        retire.sh everything NAME   all roles, and every trace of the stack; NAME is this host's, so that nobody does it
+#                                    to another one
+set -eu
+umask 077
+here=/usr/local/lib/evenkeel
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+# shellcheck source=scripts/static-pods.sh
+. "$here/static-pods.sh"
+
+# What prepare.sh notes of this host's place in the stack: its NAME and its ROLES there.
+PLACE=$EVENKEEL_STATE/place
+MASTER_PARTS="etcd etcd.secret apiserver apiserver.secret pki.secret controller-manager controller-manager.secret
+    scheduler scheduler.secret csr-approver csr-approver.secret admin.secret"
+MASTER_UNITS="etcd kube-apiserver kube-controller-manager kube-scheduler csr-approver"
+NODE_PARTS="kubelet kubelet.secret ca runtime registries"
+NODE_PROGRAMS="kubelet runtime tools"
+
+# still ROLE: the stack's settings give this host the role.
+still() {
+    case "$1:$ROLES" in
+    *" $1 "* | node:*" master "* | node:*" worker "*) return 0 ;;
+    esac
+    return 1
+}
+
+# drop PART...: removes the files that these parts installed, and what is kept of the parts themselves.
+drop() {
+    for drop_part in "$@"; do
+        [ -e "$EVENKEEL_STATE/applied/$drop_part.index" ] || [ -e "$EVENKEEL_STATE/staged/$drop_part" ] || continue
+        stage_begin "$drop_part"
+        stage_end "$drop_part"
+        install_part "$drop_part" >/dev/null
+        rm -rf "$EVENKEEL_STATE/staged/$drop_part" "$EVENKEEL_STATE/applied/$drop_part.index"
+    done
+}
+
+# forget UNIT...: nothing is known to run well here any more.
+forget() {
+    for forget_unit in "$@"; do rm -f "$EVENKEEL_STATE/applied/$forget_unit"; done
+}
+
+# stop UNIT...: now and at the next boot; a unit that there isn't is stopped already.
+stop() {
+    for stop_unit in "$@"; do systemctl disable --now --quiet "$stop_unit" 2>/dev/null || :; done
+}
+
+# nginx gets back what it had before; keepalived is stopped where its file came from here, and the address leaves first.
+retire_lb() {
+    [ -d "$EVENKEEL_STATE/lb" ] || return 0
+    say "taking the load balancer away"
+    [ ! -s "$EVENKEEL_STATE/applied/vip.index" ] || stop keepalived
+    stop evenkeel-upstreams
+    drop vip lb lb.ca
+    forget nginx keepalived
+    if [ -f /etc/nginx/nginx.conf.before-evenkeel ]; then
+        mv -f /etc/nginx/nginx.conf.before-evenkeel /etc/nginx/nginx.conf
+        systemctl daemon-reload
+        systemctl restart nginx || say "warning: nginx does not start with the file that it had before: see 'nginx -t'"
+    else
+        stop nginx
+        systemctl daemon-reload
+    fi
+    rm -rf "$EVENKEEL_STATE/lb"
+}
+
+# The pods go with their manifests, as long as a kubelet runs here; where none does, retire_node has ended them.
+retire_master() {
+    [ -e "$EVENKEEL_STATE/applied/etcd.index" ] || [ -d /var/lib/etcd ] || return 0
+    say "taking etcd and the control plane away"
+    stop evenkeel-csr-approver
+    # shellcheck disable=SC2086 # lists are words
+    {
+        drop $MASTER_PARTS
+        forget $MASTER_UNITS
+    }
+    systemctl daemon-reload
+    await 60 control_plane_ended || fail retire "etcd or an apiserver still runs 60 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
+    rm -rf /var/lib/etcd "$EVENKEEL_STATE/etcd-founding-ticket"
+}
+
+control_plane_ended() {
+    systemctl is-active --quiet containerd || return 0
+    [ -z "$(running etcd)$(running kube-apiserver)" ]
+}
+
+retire_node() {
+    [ -e "$EVENKEEL_STATE/applied/runtime.index" ] || return 0
+    say "taking the kubelet, its pods and the container runtime away"
+    stop kubelet
+    end_pods
+    stop containerd
+    end_shims
+    remove_network
+    awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni)" { print $2 }' /proc/mounts | sort -r |
+        while read -r node_mount; do umount -l "$node_mount"; done
+    for node_group in $NODE_PROGRAMS; do remove_programs "$node_group"; done
+    # shellcheck disable=SC2086 # lists are words
+    drop $NODE_PARTS
+    forget kubelet runtime
+    systemctl daemon-reload
+    rm -rf /var/lib/kubelet /var/lib/containerd /run/containerd /var/lib/cni /run/flannel /etc/cni/net.d \
+        /var/log/pods /var/log/containers "$EVENKEEL_STATE/images"
+}
+
+# Containers outlive their runtime's end, so they are ended first.
+end_pods() {
+    systemctl is-active --quiet containerd || return 0
+    await 60 no_task || say "warning: some containers do not end; they are gone after a boot"
+}
+
+no_task() {
+    ctr -n k8s.io tasks ls -q | while read -r task; do ctr -n k8s.io tasks rm --force "$task"; done >/dev/null 2>&1
+    [ -z "$(ctr -n k8s.io tasks ls -q)" ]
+}
+
+# Each pod's shim outlives its containers as long as its runtime has not told it to end.
+end_shims() {
+    for shim in /proc/[0-9]*; do
+        case $(tr '\0' ' ' 2>/dev/null <"$shim/cmdline") in
+        *"containerd-shim-runc-v2 -namespace k8s.io "*) kill -9 "${shim##*/}" || : ;;
+        esac
+    done
+}
+
+# What kube-proxy and the pod network put into the kernel by their own names; an iptables proxy's chains go with a boot.
+remove_network() {
+    for network_link in cni0 flannel.1; do ip link delete "$network_link" 2>/dev/null || :; done
+    command -v nft >/dev/null || return 0
+    nft list tables 2>/dev/null | awk '$3 == "kube-proxy" || $3 ~ /^flannel-ipv/ { print $2, $3 }' | while read -r family table; do
+        nft delete table "$family" "$table"
+    done
+}
+
+# remove_programs GROUP: those of artifacts.sh's table, where they were installed and where they were unpacked.
+remove_programs() {
+    programs_table=$EVENKEEL_STATE/artifacts/$1
+    [ -f "$programs_table" ] || return 0
+    while read -r programs_name programs_sha256 _ programs_folder _; do
+        for program in "$here/unpacked/$programs_name-$programs_sha256"/*; do rm -f "$programs_folder/${program##*/}"; done
+        rm -rf "$here/unpacked/$programs_name-$programs_sha256" "$EVENKEEL_STATE/installed/$programs_name"
+    done <"$programs_table"
+    drop "$1.artifacts"
+}
+
+# A node that the cluster still knows is one that the stack still has, or had in its last whole run.
+still_in_the_cluster() {
+    cluster_server=$(sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null)
+    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 --noproxy '*' -o /dev/null --cacert /etc/kubernetes/pki/ca.crt \
+        --cert /var/lib/kubelet/pki/kubelet-client-current.pem "$cluster_server/api/v1/nodes/$NAME"
+}
+
+# The kernel's settings stay as they are until the next boot.
+retire_everything() {
+    [ "${1:-}" = "$NAME" ] || fail retire "this host is $NAME, not '${1:-}'" "say its own name: retire.sh everything $NAME"
+    ! still_in_the_cluster || fail retire "the cluster still has the node $NAME" "take it out of evenkeel:hosts and run up first, so that nothing counts on it"
+    retire_lb
+    retire_node
+    retire_master
+    rm -rf /etc/kubernetes
+    drop system
+    unlock
+    rm -rf "$EVENKEEL_STATE" "$here" /var/cache/evenkeel
+    say "nothing of the stack is left; kernel settings and packet filter rules that were made go with the next boot"
+}
+
+[ -f "$PLACE" ] || fail retire "$PLACE is not there, so this host was never prepared, or everything is gone" "nothing is left to do"
+NAME=$(sed -n 's/^name //p' "$PLACE")
+ROLES=" $(sed -n 's/^roles //p' "$PLACE") "
+lock
+case $1 in
+everything) retire_everything "${2:-}" ;;
+lb | master | node) still "$1" || "retire_$1" ;;
+*) fail retire "there is no role $1" "say lb, master, node or everything" ;;
+esac
