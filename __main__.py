@@ -7,6 +7,9 @@ from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubecon
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.debug_log import without_outputs
 from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
+from components.harbor import Harbor, HarborArgs
+from components.harbor_secrets import HubSecrets, HubSecretsArgs
+from components.harbor_trust import pull_secrets, trust
 from components.host import RemoteHost, RemoteHostArgs
 from components.nginx_stream_lb import NginxStreamLB, NginxStreamLBArgs
 from components.pki import ClusterPki, ClusterPkiArgs
@@ -23,7 +26,7 @@ except settings.SettingsError as error:
 for warning in stack.warnings:
     pulumi.log.warn(warning)
 
-hosts = {name: RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.hosts.items()}
+hosts = {name: RemoteHost(name, RemoteHostArgs(host, stack.repair)) for name, host in stack.hosts.items()}
 prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
 pki = ClusterPki("pki", ClusterPkiArgs(stack))
 founders, token = genesis(stack)
@@ -43,10 +46,11 @@ workers = {
     for name in stack.workers()
     if name not in masters
 }
+hub_secrets = HubSecrets("harbor", HubSecretsArgs(stack)) if stack.harbor else None
 balancers: list[NginxStreamLB] = []
 for name in stack.load_balancers():
     before = [balancer.active for balancer in balancers[-1:]]  # one at a time
-    args = NginxStreamLBArgs(stack, hosts[name], prepared[name], pki, before)
+    args = NginxStreamLBArgs(stack, hosts[name], prepared[name], pki, before, hub_secrets.ca if hub_secrets else None)
     balancers.append(NginxStreamLB(f"{name}-lb", args))
 
 rollout = Rollout("rollout", RolloutArgs(stack, list(masters.values()), list(workers.values())))
@@ -61,6 +65,14 @@ addons = ClusterAddons(
         await_ready=stack.cluster.cni != "none",  # CoreDNS waits for the network that the user brings afterwards
     ),
 )
+if stack.harbor and hub_secrets:
+    trust(stack, hosts, prepared, hub_secrets.ca)
+    harbor = Harbor("harbor", HarborArgs(stack, hosts, prepared, hub_secrets, [lb.active for lb in balancers]))
+    pull_secrets(stack, harbor, addons)
+    pulumi.export("harborUrl", stack.harbor.url)
+    pulumi.export("harborNodes", {name: host.address for name, host in stack.hubs().items()})
+    pulumi.export("harborCa", hub_secrets.ca)
+
 etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout])
 
 pulumi.export("apiEndpoint", api_endpoint(stack))

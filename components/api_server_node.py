@@ -51,6 +51,7 @@ class ApiServerNode(pulumi.ComponentResource):
             parent=self,
             depends_on=[args.prepared.command, *(one.command for one in before)],
             then=call("activate-master.sh first", self.variables),
+            retires="master",
         )
         self.staged: list[Staged] = [args.prepared, *before, plain]
         self.register_outputs({"url": f"https://{node.address}:{API_PORT}"})

@@ -1,7 +1,8 @@
 """Docker's engine on a hub, as pulumi-docker reaches it: through this machine's ``ssh``, to a host that must show the
 key which ``components.host`` pins.
 
-Owns the provider and ssh's options. Does not own what runs in the engine (``components.harbor_node``).
+Owns the provider and ssh's key. Does not own ssh's options (``render.openssh``), nor what runs in the engine
+(``components.harbor_node``).
 
 ``ssh`` reads keys from files only. A key that is kept in the stack's configuration is therefore laid into a file of
 this user's own, in memory where there is such a place, and stays there: the engine deletes containers after the program
@@ -9,7 +10,6 @@ has ended. No preview connects to anything, so none writes the file.
 """
 
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -18,9 +18,8 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from settings import Bastion, Host, Ssh
-
-DIAL_SECONDS = 10
+from render import openssh
+from settings import Host, Ssh
 
 
 class DockerEngine:
@@ -32,50 +31,15 @@ class DockerEngine:
         self.provider = docker.Provider(
             f"{host.name}-docker",
             host=f"ssh://{ssh.user}@{ssh.host}:{ssh.port}",
-            ssh_opts=options(ssh, key_file(ssh)),
+            ssh_opts=openssh.options(ssh, key_file(ssh)),
             opts=pulumi.ResourceOptions(parent=parent),
         )
 
     def remove(self, container: str) -> bool:
         """Whether a container of this name was there and is gone."""
-        ssh = self._host.ssh
-        way = ["ssh", "-l", ssh.user, "-p", str(ssh.port), *options(ssh, key_file(ssh)), "-T", "--", ssh.host]
-        command = shlex.join(["docker", "rm", "--force", container])
-        done = subprocess.run([*way, command], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        command = openssh.command(self._host.ssh, key_file(self._host.ssh), ["docker", "rm", "--force", container])
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.returncode == 0
-
-
-def options(ssh: Ssh, identity: str) -> list[str]:
-    """What ``ssh`` is told so that it asks nobody, heeds no file of the user's, and accepts just the pinned key."""
-    bastion = ["-o", f"ProxyCommand={_through(ssh.bastion, identity)}"] if ssh.bastion else []
-    return [*_options(ssh.host_key, identity), *bastion]
-
-
-def _options(host_key: str, identity: str) -> list[str]:
-    kind = host_key.split()[0]
-    chosen = {
-        "BatchMode": "yes",
-        "ConnectTimeout": str(DIAL_SECONDS),
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": "none",
-        "GlobalKnownHostsFile": "none",
-        "KnownHostsCommand": f"/bin/echo %H {host_key}",
-        "HostKeyAlgorithms": "rsa-sha2-512,rsa-sha2-256" if kind == "ssh-rsa" else kind,
-        "IdentitiesOnly": "yes",
-    }
-    return [
-        "-F",
-        "none",
-        *(word for name, value in chosen.items() for word in ("-o", f"{name}={value}")),
-        "-i",
-        identity,
-    ]
-
-
-def _through(bastion: Bastion, identity: str) -> str:
-    """The bastion's own ``ssh``: a plain jump would take over neither its key nor the pinned one."""
-    words = ["ssh", *_options(bastion.host_key, identity), "-l", bastion.user, "-p", str(bastion.port)]
-    return f"{shlex.join(words).replace('%', '%%')} -W [%h]:%p {shlex.quote(bastion.host)}"
 
 
 def key_file(ssh: Ssh) -> str:

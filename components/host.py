@@ -14,7 +14,7 @@ from pulumi_command import remote
 
 from render import way_in
 from render.files import File, stage_script, wrap
-from render.preparation import ON_HOST, assignments, privileged_shell
+from render.preparation import ON_HOST, assignments, privileged_shell, retiring
 from settings import Host
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
@@ -32,9 +32,13 @@ Texts = Mapping[str, pulumi.Output[str]]
 
 @dataclass(frozen=True)
 class RemoteHostArgs:
-    """``host``: the host's settings, with its way in (user, port, pinned key, bastion) resolved."""
+    """``host``: the host's settings, with its way in (user, port, pinned key, bastion) resolved.
+
+    ``repair``: any word; another one makes every step on the host run again.
+    """
 
     host: Host
+    repair: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class RemoteHost(pulumi.ComponentResource):
     def __init__(self, name: str, args: RemoteHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:RemoteHost", name, None, opts)
         self.settings = args.host
+        self._again = f" {args.repair}" if args.repair else ""
         self._connection = _connection(args.host)
         self._shell = privileged_shell(args.host)
         self._tells = pulumi.ErrorHook(f"{name}-way-in", self._tell)
@@ -67,14 +72,17 @@ class RemoteHost(pulumi.ComponentResource):
         step: str,
         body: pulumi.Input[str],
         parent: pulumi.Resource,
-        depends_on: Sequence[pulumi.Resource] = (),
+        depends_on: pulumi.Input[Sequence[pulumi.Resource]] = (),
         secret: bool = False,
         on_error: Sequence[pulumi.ErrorHook] = (),
         because: pulumi.Input[str] = "",
+        retires: str = "",
     ) -> remote.Command:
         """Runs the shell lines ``body`` as root, once and again whenever they or ``because`` change.
 
         They see ``$1``: ``first`` when this step is new to the stack's state, ``again`` afterwards.
+        ``retires`` is the role that is taken away from the host when this step leaves the stack and the host stays. A
+        host that leaves as a whole may be dead, so nobody asks it (docs/hosts.md).
         """
         hooks = pulumi.ResourceHookBinding(on_error=[self._tells, *on_error])
         text = pulumi.Output.from_input(body).apply(wrap)
@@ -83,12 +91,19 @@ class RemoteHost(pulumi.ComponentResource):
             remote.CommandArgs(
                 connection=self._connection,
                 create=f"{self._shell} -- first",
-                update=pulumi.Output.concat(self._shell, " -- again", because),
+                update=pulumi.Output.concat(self._shell, " -- again", self._again, because),
+                delete=retiring(self.settings, retires) if retires else None,
                 stdin=pulumi.Output.secret(text) if secret else text,
                 logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
                 add_previous_output_in_env=False,
             ),
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), hooks=hooks, hide_diffs=["update"]),
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                depends_on=depends_on,
+                hooks=hooks,
+                hide_diffs=["update"],
+                deleted_with=self if retires else None,
+            ),
         )
 
     def _tell(self, failed: pulumi.ErrorHookArgs) -> bool:
@@ -106,14 +121,13 @@ class RemoteHost(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         secret: bool = False,
         then: pulumi.Input[str] = "",
+        retires: str = "",
     ) -> Staged:
         """Lays files out on the host without touching what runs there; ``then`` are shell lines that follow."""
         body = pulumi.Output.all(parts, then).apply(lambda given: _stage_body(*given))
-        command = self.run(step, body, parent, depends_on, secret)
+        command = self.run(step, body, parent, depends_on, secret, retires=retires)
         revision = pulumi.Output.from_input(parts).apply(_digest)
-        return Staged(
-            command, pulumi.Output.unsecret(revision), pulumi.Output.unsecret(command.stdout).apply(_last_line)
-        )
+        return Staged(command, pulumi.Output.unsecret(revision), run_of(command))
 
     def activate(
         self,
@@ -123,12 +137,14 @@ class RemoteHost(pulumi.ComponentResource):
         staged: Sequence[Staged],
         parent: pulumi.Resource,
         depends_on: Sequence[pulumi.Resource] = (),
+        retires: str = "",
     ) -> remote.Command:
         """Runs ``script`` (a file of scripts/, with its arguments) in the host's turn, whenever ``staged`` changed."""
         revisions = pulumi.Output.all(*(one.revision for one in staged))
         body = revisions.apply(lambda digests: _activate_body(script, variables, digests))
         because = pulumi.Output.concat(*(pulumi.Output.concat(" ", one.run) for one in staged))
-        return self.run(step, body, parent, [*(one.command for one in staged), *depends_on], because=because)
+        before = [*(one.command for one in staged), *depends_on]
+        return self.run(step, body, parent, before, because=because, retires=retires)
 
 
 def call(script: str, variables: Mapping[str, str]) -> str:
@@ -149,6 +165,11 @@ def _secret_file(path: str, text: str) -> File:
 
 def _activate_body(script: str, variables: Mapping[str, str], digests: Sequence[str]) -> str:
     return f"# For what is staged as {' '.join(digests)}\n{call(script, variables)}"
+
+
+def run_of(command: remote.Command) -> pulumi.Output[str]:
+    """Another word each time that the command ran, if TELL_RUN ends it."""
+    return pulumi.Output.unsecret(command.stdout).apply(_last_line)
 
 
 def _last_line(said: str) -> str:

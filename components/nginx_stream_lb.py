@@ -19,7 +19,7 @@ from settings import Stack
 
 @dataclass(frozen=True)
 class NginxStreamLBArgs:
-    """``pki``: whose ``ca`` vouches for the apiservers that the check asks.
+    """``pki``: whose ``ca`` vouches for the apiservers that the check asks; ``harbor_ca`` does so for hubs.
 
     ``after``: what has to be well before this host has its turn; the load balancer before it, so that a change that
     one of them does not survive leaves the other alone.
@@ -30,6 +30,7 @@ class NginxStreamLBArgs:
     prepared: Staged
     pki: ClusterPki
     after: Sequence[pulumi.Resource] = ()
+    harbor_ca: pulumi.Input[str] | None = None
 
 
 class NginxStreamLB(pulumi.ComponentResource):
@@ -49,7 +50,9 @@ class NginxStreamLB(pulumi.ComponentResource):
         )
         trusted = host.stage(
             "lb-ca",
-            args.pki.authorities["ca"].certificate.apply(lambda ca: {"lb.ca": _ca_files(balancer, ca)}),
+            pulumi.Output.all(args.pki.authorities["ca"].certificate, args.harbor_ca).apply(
+                lambda pems: {"lb.ca": _ca_files(balancer, *pems)}
+            ),
             parent=self,
             depends_on=[args.prepared.command],
         )
@@ -60,6 +63,7 @@ class NginxStreamLB(pulumi.ComponentResource):
             [plain, trusted],
             parent=self,
             depends_on=args.after,
+            retires="lb",
         )
         self.register_outputs({"address": host.settings.address, "statusPage": f"http://{balancer.status}/upstreams/"})
 
@@ -75,5 +79,6 @@ def activation_variables(stack: Stack, balancer: Balancer) -> dict[str, str]:
     }
 
 
-def _ca_files(balancer: Balancer, ca: str) -> list[File]:
-    return [File(load_balancer.ca_path(service), ca) for service in balancer.services]
+def _ca_files(balancer: Balancer, cluster_ca: str, harbor_ca: str | None) -> list[File]:
+    authorities = {load_balancer.API_SERVICE: cluster_ca, load_balancer.HUB_SERVICE: harbor_ca or ""}
+    return [File(load_balancer.ca_path(service), authorities[service.name]) for service in balancer.services]

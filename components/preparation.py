@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import pulumi
+from pulumi_command import remote
 
+from components import hub_preflight
 from components.host import SCRIPTS, RemoteHost, Staged
 from render import preparation
 from settings import Stack
@@ -36,26 +38,42 @@ class Preparation(pulumi.ComponentResource):
         # What runs as a service comes with its own part: it changes, and is restarted, in the host's turn.
         paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
         scripts = {path.name: path.read_text() for path in paths}
-        together = _Together(f"{host}-{CHECK}" for host in args.hosts)
+        steps = [(host, CHECK) for host in args.hosts] + [(hub, hub_preflight.STEP) for hub in args.stack.hubs()]
+        together = _Together(f"{host}-{step}" for host, step in steps)
         holds = pulumi.ErrorHook(f"{name}-tells-all", together.hold)
         checks = {
-            host: remote.run(
-                CHECK, preparation.preflight_body(args.stack, remote.settings, scripts), self, on_error=[holds]
+            (host, step): args.hosts[host].run(
+                step,
+                self._check_body(args, host, step, scripts),
+                self,
+                secret=step != CHECK,
+                on_error=[holds],
             )
-            for host, remote in args.hosts.items()
+            for host, step in steps
         }
-        for host, check in checks.items():
-            check.id.apply(partial(together.end, f"{host}-{CHECK}"))
+        for (host, step), check in checks.items():
+            check.id.apply(partial(together.end, f"{host}-{step}"))
+        every_check: list[pulumi.Resource] = [*checks.values()]
+        passed = _compared(args.stack, checks).apply(lambda _: every_check)
         self.prepared: dict[str, Staged] = {
-            host: self._prepare(args.stack, remote, scripts, list(checks.values()))
-            for host, remote in args.hosts.items()
+            host: self._prepare(args.stack, remote, scripts, passed) for host, remote in args.hosts.items()
         }
-        found = pulumi.Output.all(**{host: check.stdout for host, check in checks.items()})
+        found = pulumi.Output.all(**{host: check.stdout for (host, step), check in checks.items() if step == CHECK})
         found.apply(_warn)
         self.register_outputs({})
 
+    def _check_body(self, args: PreparationArgs, host: str, step: str, scripts: Mapping[str, str]) -> pulumi.Input[str]:
+        settings, harbor = args.hosts[host].settings, args.stack.harbor
+        if step == CHECK or harbor is None:
+            return preparation.preflight_body(args.stack, settings, scripts)
+        return hub_preflight.body(args.stack, harbor, settings, scripts)
+
     def _prepare(
-        self, stack: Stack, host: RemoteHost, scripts: Mapping[str, str], checks: list[pulumi.Resource]
+        self,
+        stack: Stack,
+        host: RemoteHost,
+        scripts: Mapping[str, str],
+        checks: pulumi.Output[list[pulumi.Resource]],
     ) -> Staged:
         body = preparation.prepare_body(stack, host.settings, scripts)
         waiting = preparation.revision(stack, host.settings) if preparation.runs_pods(host.settings) else ""
@@ -91,6 +109,15 @@ class _Together:
         except TimeoutError:
             pulumi.log.debug(f"not waiting any longer for {', '.join(sorted(self._open))}")
         return False
+
+
+def _compared(stack: Stack, checks: Mapping[tuple[str, str], remote.Command]) -> pulumi.Output[None]:
+    """Ends once what the hubs see as their storage was found to be the same, or the program with an error."""
+    harbor = stack.harbor
+    said = {host: pulumi.Output.unsecret(check.stdout) for (host, step), check in checks.items() if step != CHECK}
+    if harbor is None or not said:
+        return pulumi.Output.from_input(None)
+    return pulumi.Output.all(**said).apply(lambda texts: hub_preflight.same_storage(harbor, texts))
 
 
 def _warn(descriptions: Mapping[str, str]) -> None:

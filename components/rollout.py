@@ -16,6 +16,7 @@ from components.api_server_node import ApiServerNode
 from components.etcd_member import member_variables
 from components.host import call
 from components.worker_node import WorkerNode
+from render import kubelet
 from settings import Host, Stack
 
 WORKERS_A_LANE = 10  # so that at most one worker in ten is in its turn at any moment
@@ -51,7 +52,8 @@ class Rollout(pulumi.ComponentResource):
         links: list[remote.Command] = []
         for node in nodes:
             before = [*after, *links[-1:]]
-            links.append(node.host.activate("activate", script, node.variables, node.staged, self, before))
+            turn = node.host.activate("activate", script, node.variables, node.staged, self, before, retires="node")
+            links.append(turn)
             self.turns[node.host.settings.name] = links[-1]
         return links
 
@@ -61,8 +63,12 @@ class Rollout(pulumi.ComponentResource):
 
 
 def forget_departed(stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-    """Removes etcd members and nodes that no host of the stack stands behind; gives the etcd cluster's id."""
-    variables = {**member_variables(stack, master.host.settings.name), "NODES": " ".join(stack.nodes())}
+    """Brings the cluster in step with the stack's hosts and roles where objects can't; gives the etcd cluster's id."""
+    variables = {
+        **member_variables(stack, master.host.settings.name),
+        "NODES": " ".join(stack.nodes()),
+        "TAINTED": " ".join(name for name, host in stack.nodes().items() if kubelet.tainted(stack, host)),
+    }
     return master.host.run("membership", call("membership.sh", variables), master, after).stdout
 
 

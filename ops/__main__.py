@@ -2,10 +2,11 @@
 
 import typer
 
-from ops import lock
+from ops import harbor_probe, lock
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("lock")(lock.command)
+app.command("harbor-probe")(harbor_probe.command)
 
 
 @app.callback()

@@ -85,5 +85,11 @@ def configuration(stack: Stack, host: Host) -> dict[str, Any]:
     return merged(base, host.kubelet_config)
 
 
+def tainted(stack: Stack, host: Host) -> bool:
+    """Whether the node keeps pods away that don't ask for a master: a kubelet says so only when it registers."""
+    taints = configuration(stack, host).get("registerWithTaints") or []
+    return any(taint["key"] == CONTROL_PLANE_TAINT["key"] for taint in taints)
+
+
 def _unit(host: Host) -> str:
     return UNIT.format(config=CONFIG, kubeconfig=KUBECONFIG, name=host.name, address=host.address)

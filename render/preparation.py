@@ -25,8 +25,9 @@ from settings import Host, Role, Stack
 
 Scripts = Mapping[str, str]
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
-FROM_STANDARD_INPUT = {*PREFLIGHT, "prepare.sh"}  # scripts that need not be on a host
+FROM_STANDARD_INPUT = {*PREFLIGHT, "hub-preflight.sh", "prepare.sh"}  # scripts that need not be on a host
 ON_HOST = "/usr/local/lib/evenkeel"
+PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
 KUBELET_PORT = 10250
@@ -102,6 +103,14 @@ PROXY_COMMANDS = {"nftables": ("nft", "nftables", "nftables")}
 PROXY_COMMAND = ("iptables", "iptables", "iptables-nft")
 BALANCER_COMMANDS = (("nginx", "nginx-light", "nginx"),)
 VIP_COMMANDS = (("keepalived", "keepalived", "keepalived"),)
+HUB_COMMANDS = (
+    ("docker", "docker.io", "docker-ce"),
+    ("nsenter", "util-linux", "util-linux"),
+    ("pg_dump", "postgresql-client", "postgresql"),
+    ("psql", "postgresql-client", "postgresql"),
+    ("redis-cli", "redis-tools", "redis"),
+    ("setpriv", "util-linux", "util-linux"),
+)
 
 MODULES = ("overlay", "br_netfilter")
 BASE_SYSCTLS = {"net.ipv4.tcp_retries2": "5"}  # a connection into a black hole fails after 14 s, not after 15 minutes
@@ -152,6 +161,11 @@ def privileged_shell(host: Host) -> str:
     message = shlex.quote(f"evenkeel: {host.name}: preflight: {cause}; {remedy}")
     guard = f'sudo -n true 2>/dev/null || {{ echo {message} >&2; exit 1; }}; exec sudo -n sh -s "$@"'
     return f"sh -c {shlex.quote(guard)} evenkeel"
+
+
+def retiring(host: Host, role: str) -> str:
+    """The command that takes a role away from the host; it reads nothing from standard input."""
+    return f"{'' if host.ssh.user == 'root' else 'sudo -n '}{ON_HOST}/retire.sh {role}"
 
 
 def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
@@ -268,6 +282,9 @@ def ports(stack: Stack, host: Host) -> list[tuple[str, str]]:
         listening += [(_port(proxy, "healthzBindAddress", PROXY_HEALTH_PORT), "kube-proxy")]
     if "lb" in host.roles:
         listening += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
+        listening += [(stack.harbor.port, "nginx")] if stack.harbor else []
+    if "hub" in host.roles and stack.harbor:
+        listening += [(stack.harbor.port, "docker-proxy")]
     return [(str(port), program) for port, program in listening if port]
 
 
@@ -279,6 +296,8 @@ def commands(stack: Stack, host: Host) -> list[tuple[str, str, str]]:
         wanted += [*NODE_COMMANDS, PROXY_COMMANDS.get(mode, PROXY_COMMAND)]
     if "lb" in host.roles:
         wanted += [*BALANCER_COMMANDS, *(VIP_COMMANDS if stack.load_balancer.vip else ())]
+    if "hub" in host.roles:
+        wanted += HUB_COMMANDS
     return sorted(wanted)
 
 
@@ -292,7 +311,8 @@ def _system_files(host: Host) -> list[File]:
     settings |= BALANCER_SYSCTLS if "lb" in host.roles else {}
     sysctls = "".join(f"{key} = {value}\n" for key, value in settings.items())
     modules = [File("/etc/modules-load.d/evenkeel.conf", "".join(f"{module}\n" for module in MODULES))]
-    return [File("/etc/sysctl.d/90-evenkeel.conf", sysctls), *(modules if runs_pods(host) else [])]
+    place = File(PLACE, f"name {host.name}\nroles {' '.join(host.roles)}\n")
+    return [File("/etc/sysctl.d/90-evenkeel.conf", sysctls), place, *(modules if runs_pods(host) else [])]
 
 
 def _artifacts(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
@@ -332,7 +352,8 @@ def _names(stack: Stack, host: Host) -> list[str]:
 
 
 def _balancer_names(stack: Stack) -> list[str]:
-    return _only_names([stack.load_balancer.address, *stack.load_balancer.extra_sans])
+    harbor = [stack.harbor.host] if stack.harbor else []
+    return _only_names([stack.load_balancer.address, *stack.load_balancer.extra_sans, *harbor])
 
 
 def _only_names(addresses: Iterable[str]) -> list[str]:

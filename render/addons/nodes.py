@@ -3,7 +3,7 @@
 They are set through the API because NodeRestriction stops a kubelet from labelling itself with a role. The
 control-plane *taint* is not set here: ``spec.taints`` is one atomic list (``+listType=atomic``), so whoever applies a
 taint owns them all and would take ``not-ready`` or a cordon away. The kubelet registers with it instead
-(``registerWithTaints`` in ``render.kubelet``).
+(``registerWithTaints`` in ``render.kubelet``), and a role that changes later changes it by itself (membership.sh).
 """
 
 from settings import Host

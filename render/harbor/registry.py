@@ -5,6 +5,9 @@ a secret. Its environment is empty: ``docker inspect`` shows nothing. ``passwd``
 without that file the registry would invent a user, hence the folder that it can't write to.
 """
 
+import base64
+import hashlib
+import string
 from typing import Any
 
 import yaml
@@ -12,7 +15,7 @@ import yaml
 from render.files import File
 from render.harbor import layout, log, names
 from render.harbor.container import Container, Mount, ask
-from render.harbor.secrets import HarborSecrets
+from render.harbor.secrets import REGISTRY_USER, HarborSecrets
 from render.harbor.site import Site
 
 FOLDER = layout.of("registry")
@@ -20,6 +23,11 @@ CONFIG = f"{FOLDER}/config.yml"
 INSIDE = "/etc/registry"
 STORAGE = "/storage"
 USERS_OF_REDIS_FROM = (2, 15)
+
+# htpasswd's own default, and upstream's. The registry hashes the password at every request: 2 ms, and 60 ms with 10.
+BCRYPT_COST = 5
+_LETTERS = f"{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}"
+_BCRYPT_BASE64 = str.maketrans(f"{_LETTERS}+/", f"./{_LETTERS}")
 
 UPLOAD_PURGING = {"enabled": True, "age": "168h", "interval": "24h", "dryrun": False}
 
@@ -29,9 +37,21 @@ def secret_files(site: Site, secrets: HarborSecrets) -> list[File]:
     config = yaml.safe_dump(configuration(site, secrets), sort_keys=False, width=1_000_000)
     return [
         File(CONFIG, config, mode="0600", owner=layout.HARBOR_USER),
-        File(f"{FOLDER}/passwd", f"{secrets.registry_passwd.rstrip()}\n", mode="0600", owner=layout.HARBOR_USER),
+        File(f"{FOLDER}/passwd", secrets.registry_passwd, mode="0600", owner=layout.HARBOR_USER),
         File(f"{FOLDER}/root.crt", secrets.token_certificate, owner=layout.HARBOR_USER),
     ]
+
+
+def passwd(password: str) -> str:
+    """The htpasswd line of the registry's one user: the same on every run, for its salt comes from the password.
+
+    That tells nothing of a password which nobody can guess.
+    """
+    import bcrypt  # only who makes the secrets waits for it to load
+
+    salt = base64.b64encode(hashlib.sha256(f"salt {password}".encode()).digest()[:16]).decode().rstrip("=")
+    hashed = bcrypt.hashpw(password.encode(), f"$2b${BCRYPT_COST:02}${salt.translate(_BCRYPT_BASE64)}".encode())
+    return f"{REGISTRY_USER}:{hashed.decode()}\n"
 
 
 def container(site: Site) -> Container:

@@ -13,7 +13,7 @@ class HarborSecrets:
     """What all hubs of a stack share; it has no printable form. Empty is what the stack has no need of.
 
     ``token_key`` is PKCS#1 and ``token_certificate`` its certificate, ``server_certificate`` a whole chain, all PEM.
-    ``registry_passwd`` is the htpasswd line of ``REGISTRY_USER`` with ``registry_password``, bcrypt.
+    ``registry_passwd`` is the htpasswd line of ``REGISTRY_USER`` (``render.harbor.registry.passwd``).
     """
 
     token_key: str

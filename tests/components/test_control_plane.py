@@ -102,3 +102,21 @@ def test_a_sudo_user_needs_no_root_login(tmp_path: Path) -> None:
     stack = samples.stack(tmp_path, {"ssh": {**samples.values()["ssh"], "user": "operator"}})
     found = commands(run(lambda: control_plane(stack)))
     assert "sudo -n sh -s" in found["shaolin-etcd"].inputs["create"]
+
+
+def test_a_role_that_leaves_a_host_is_taken_away_there_by_the_step_that_leaves_the_stack(tmp_path: Path) -> None:
+    """An nginx, a keepalived or an etcd member that nobody manages any more goes on with what it was told last."""
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack)))
+    retire = "/usr/local/lib/evenkeel/retire.sh"
+    given = {name: one.inputs["delete"] for name, one in found.items() if one.inputs.get("delete")}
+    masters, nodes = {f"{name}-control-plane" for name in stack.masters()}, {f"{n}-activate" for n in stack.nodes()}
+    assert given == dict.fromkeys(masters, f"{retire} master") | dict.fromkeys(nodes, f"{retire} node")
+
+
+def test_a_step_that_is_replaced_takes_nothing_away(tmp_path: Path) -> None:
+    """The engine ends a replaced step after it has begun the new one. So the host knows by itself which roles it has,
+    and is told so before anything else is done there."""
+    stack = samples.stack(tmp_path)
+    prepare = commands(run(lambda: control_plane(stack)))["shaolin-prepare"].inputs["stdin"]
+    assert "name shaolin\nroles master\n" in prepare

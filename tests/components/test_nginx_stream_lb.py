@@ -76,3 +76,10 @@ def test_without_a_virtual_address_its_part_is_staged_empty_so_that_an_earlier_o
     found = commands(run(lambda: load_balancers(stack)))
     assert "stage_begin vip\nstage_end vip\n" in found["lb1-lb"].inputs["stdin"]
     assert "VIP=''\n" in found["lb1-activate-lb"].inputs["stdin"]
+
+
+def test_a_host_that_is_no_load_balancer_any_more_stops_to_be_one(tmp_path: Path) -> None:
+    """Its keepalived would go on holding the address, and its nginx sending to the masters of that day."""
+    stack = samples.stack(tmp_path)
+    turn = commands(run(lambda: load_balancers(stack)))["lb1-activate-lb"]
+    assert turn.inputs["delete"] == "/usr/local/lib/evenkeel/retire.sh lb"

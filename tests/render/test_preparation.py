@@ -162,13 +162,15 @@ def test_what_runs_from_standard_input_is_not_left_on_a_host(stack: settings.Sta
 def test_a_load_balancer_gets_kernel_settings_but_no_runtime(stack: settings.Stack) -> None:
     balancer = preparation.parts(stack, stack.hosts["lb1"], SCRIPTS)
     assert set(balancer) == {"scripts", "system"}
-    (sysctls,) = balancer["system"]
+    sysctls, place = balancer["system"]
     assert dict(line.split(" = ") for line in sysctls.content.splitlines()) == preparation.BALANCER_SYSCTLS
+    assert (place.path, place.content) == ("/var/lib/evenkeel/place", "name lb1\nroles lb\n")
     node = preparation.parts(stack, stack.hosts["huashan"], SCRIPTS)
     assert set(node) == {"scripts", "system", "registries", "runtime"}
     assert {file.path for file in node["system"]} == {
         "/etc/sysctl.d/90-evenkeel.conf",
         "/etc/modules-load.d/evenkeel.conf",
+        "/var/lib/evenkeel/place",
     }
 
 

@@ -1,0 +1,173 @@
+"""Harbor's components: what travels where, in the open or not, and in which order hubs have their turn."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.docker_engine import key_file
+from components.harbor import Harbor, HarborArgs
+from components.harbor_secrets import HubSecrets, HubSecretsArgs
+from components.harbor_trust import trust
+from components.host import RemoteHost, RemoteHostArgs
+from components.preparation import Preparation, PreparationArgs
+from settings import Stack
+from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
+from tests.settings import samples
+
+CONTAINER = "docker:index/container:Container"
+
+
+def harbor_of(stack: Stack) -> None:
+    """What ``__main__`` composes of hubs."""
+    hosts = {name: RemoteHost(name, RemoteHostArgs(host, stack.repair)) for name, host in stack.hosts.items()}
+    prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
+    secrets = HubSecrets("harbor", HubSecretsArgs(stack))
+    Harbor("harbor", HarborArgs(stack, hosts, prepared, secrets, []))
+    trust(stack, hosts, prepared, secrets.ca)
+
+
+def sample(root: Path, **changed: Any) -> Stack:
+    values = samples.with_harbor()
+    harbor = values["harbor"] | changed.pop("harbor", {})
+    return samples.stack(root, values | {"harbor": harbor} | changed)
+
+
+def registered(root: Path, preview: bool = False, **changed: Any) -> dict[tuple[str, str], Registration]:
+    stack = sample(root, **changed)
+    return {(one.type, one.name): one for one in run(lambda: harbor_of(stack), preview=preview)}
+
+
+def containers(found: dict[tuple[str, str], Registration]) -> dict[str, dict[str, Any]]:
+    return {name: one.inputs for (kind, name), one in found.items() if kind == CONTAINER}
+
+
+def revisions(found: dict[tuple[str, str], Registration]) -> dict[str, str]:
+    return {name: unwrapped(inputs["labels"])[0]["value"] for name, inputs in containers(found).items()}
+
+
+def steps(found: dict[tuple[str, str], Registration]) -> dict[str, Registration]:
+    return commands(list(found.values()))
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+def test_no_secret_of_harbor_is_ever_registered_in_the_open(tmp_path: Path, preview: bool) -> None:
+    given = (samples.ADMIN_PASSWORD, samples.DATABASE_PASSWORD, samples.PRIVATE_KEY)
+    for one in registered(tmp_path, preview).values():
+        for text in plain_texts(one.inputs):
+            assert "PRIVATE KEY" not in text, f"{one.name} shows a private key"
+            assert "word-of-" not in text, f"{one.name} shows a secret that the stack made"
+            assert not any(secret in text for secret in given), f"{one.name} shows a secret that the user gave"
+
+
+def test_a_previewer_reads_a_hubs_files_and_its_containers_before_anything_is_there(tmp_path: Path) -> None:
+    found = registered(tmp_path, preview=True)
+    assert (
+        "put harbor 0644 10000:10000 /etc/evenkeel/harbor/proxy/nginx.conf newline"
+        in (steps(found)["hub1-harbor"].inputs["stdin"])
+    )
+    proxy = containers(found)["hub1-harbor-proxy"]
+    assert proxy["image"].startswith("docker.io/goharbor/nginx-photon:v2.15.2@sha256:")
+    assert proxy["ports"] == [{"internal": 8443, "external": 443, "ip": "0.0.0.0", "protocol": "tcp"}]
+    assert "envs" not in containers(found)["hub1-harbor-portal"]
+
+
+def test_every_hub_has_the_same_secrets_by_construction(tmp_path: Path) -> None:
+    def staged(hub: str) -> str:
+        text = unwrapped(steps(found)[f"{hub}-harbor-secrets"].inputs["stdin"])
+        assert isinstance(text, str)
+        # What differs is that containers are bound to their host.
+        return re.sub(r"^harbor-\S+ [0-9a-f]{16}$", "", text, flags=re.MULTILINE)
+
+    found = registered(tmp_path)
+    assert staged("hub1") == staged("hub2")
+    assert "/etc/evenkeel/harbor/core/private_key.pem" in staged("hub1")
+
+
+def test_secrets_travel_on_standard_input_and_are_not_logged(tmp_path: Path) -> None:
+    found = steps(registered(tmp_path))
+    for name in ("hub1-harbor-secrets", "hub1-preflight-harbor", "hub1-harbor-robots"):
+        assert is_secret(found[name].inputs["stdin"]), name
+        assert found[name].inputs["logging"] == "none", name
+
+
+def rotated(found: dict[tuple[str, str], Registration], other: dict[tuple[str, str], Registration]) -> set[str]:
+    """The keys and passwords that are not the same resources, or are told to be another generation."""
+
+    def made(of: dict[tuple[str, str], Registration]) -> set[tuple[str, str]]:
+        kinds = ("tls:", "random:index/randomPassword")
+        return {(name, str(one.inputs.get("keepers"))) for (kind, name), one in of.items() if kind.startswith(kinds)}
+
+    return {name for name, _ in made(other) - made(found)}
+
+
+@pytest.mark.parametrize(
+    ("generation", "replaced"),
+    [
+        ("tokenKey", {"harbor-token-key-2"}),
+        ("certificate", {"harbor-server-2"}),
+        ("registryCredential", {"harbor-registry-credential"}),
+        ("httpSecret", {"harbor-registry-http"}),
+        ("csrfKey", {"harbor-csrf-key"}),
+    ],
+)
+def test_a_new_generation_renews_just_that_secret(tmp_path: Path, generation: str, replaced: set[str]) -> None:
+    found = registered(tmp_path)
+    assert rotated(found, registered(tmp_path, harbor={"generations": {generation: 2}})) == replaced
+
+
+def test_what_cannot_be_renewed_without_loss_is_protected() -> None:
+    """The engine's mocks do not hand options over, so the component is asked."""
+    source = Path(HubSecrets.__init__.__code__.co_filename).read_text()
+    assert source.count("self._kept") == 4  # made once; the secret key, and the CA's key and certificate
+
+
+def test_containers_are_replaced_when_what_they_read_at_their_start_changes_and_only_then(tmp_path: Path) -> None:
+    before = revisions(registered(tmp_path))
+    changed = revisions(registered(tmp_path, harbor={"resources": {"core": {"memory": 2048}}}))
+    assert {name for name in before if before[name] != changed[name]} == {"hub1-harbor-core", "hub2-harbor-core"}
+    assert revisions(registered(tmp_path)) == before
+
+
+def test_another_word_for_repair_runs_every_step_and_replaces_every_container(tmp_path: Path) -> None:
+    before, after = registered(tmp_path), registered(tmp_path, repair="tuesday")
+    assert not set(revisions(before).values()) & set(revisions(after).values())
+    for name, command in steps(after).items():
+        assert command.inputs["update"].split()[:5] == ["sh", "-s", "--", "again", "tuesday"], name
+        assert command.inputs["update"] != steps(before)[name].inputs["update"], name
+
+
+def test_a_preview_writes_no_key_and_an_up_writes_one_that_only_its_user_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    values = samples.with_harbor() | {"ssh": {"knownHosts": "known_hosts"}, "sshPrivateKey": samples.PRIVATE_KEY}
+    ssh = samples.stack(tmp_path, values).hosts["hub1"].ssh
+    seen: list[str] = []
+    for preview in (True, False):
+        run(lambda: seen.append(key_file(ssh)), preview=preview)
+        assert Path(seen[-1]).exists() is not preview
+    assert seen[0] == seen[1]
+    assert Path(seen[0]).stat().st_mode & 0o777 == 0o600
+    assert Path(seen[0]).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_hubs_that_see_different_folders_are_refused(tmp_path: Path) -> None:
+    from components.hub_preflight import same_storage
+
+    harbor = sample(tmp_path).harbor
+    assert harbor
+    same_storage(harbor, {"hub1": "storage 0a", "hub2": "storage 0a"})
+    with pytest.raises(pulumi.RunError, match=r"^evenkeel:harbor\.storage\.shared\.path: /srv/harbor: is not the same"):
+        same_storage(harbor, {"hub1": "storage 0a", "hub2": "storage 0b"})
+
+
+def test_nodes_and_hubs_trust_harbors_authority_without_a_restart(tmp_path: Path) -> None:
+    found = steps(registered(tmp_path))
+    node, hub = found["huashan-harbor-trust"].inputs["stdin"], found["hub1-harbor-trust"].inputs["stdin"]
+    assert "/etc/containerd/certs.d/hub.example.com/hosts.toml" in node
+    assert "/etc/docker/certs.d/hub.example.com/ca.crt" in hub
+    assert "install_part harbor-trust" in node
+    assert "systemctl" not in node
