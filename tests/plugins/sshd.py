@@ -19,9 +19,10 @@ USER = "lab"
 
 @dataclass
 class Sshd:
-    """A running server: where it listens, the keys it knows, and what it has seen."""
+    """A running server: where it listens, the keys it knows, what its commands find around them, and what it has seen."""
 
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
     port: int = 0
     private_key: str = ""
     host_key: str = ""
@@ -62,7 +63,7 @@ class Sshd:
 
     async def _run(self, process: Any) -> None:
         self.commands.append(process.command)
-        environment = os.environ | dict(process.env)
+        environment = os.environ | self.environment | dict(process.env)
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(
             "sh", "-c", process.command, cwd=self.folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
