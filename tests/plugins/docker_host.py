@@ -162,7 +162,8 @@ def _await_engine(process: subprocess.Popen[bytes], socket: Path, log: Path) -> 
             with contextlib.suppress(httpx.TransportError):
                 if client.get("/_ping").is_success:
                     return
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
+            assert process.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < deadline, log.read_text()[-2000:]
             time.sleep(0.1)
 
 
@@ -173,7 +174,9 @@ def _registry(folder: Path) -> Iterator[str]:
     configuration = folder.with_suffix(".yml")
     configuration.write_text(REGISTRY.format(folder=folder, port=port))
     process = subprocess.Popen(
-        [toolchain.binary("registry", "registry"), "serve", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [toolchain.binary("registry", "registry"), "serve", configuration],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield f"127.0.0.1:{port}"

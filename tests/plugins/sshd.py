@@ -19,7 +19,7 @@ USER = "lab"
 
 @dataclass
 class Sshd:
-    """A running server: where it listens, the keys it knows, what its commands find around them, and what it has seen."""
+    """A running server: where it listens, the keys it knows, what its commands find around them, what it has seen."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)

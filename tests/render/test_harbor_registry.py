@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from render.harbor import registry
-
 from tests.render.harbor_samples import REDIS_PASSWORD, S3, SECRETS, SENTINELS, bundled, plain, run, secret, stack
 
 PASSWORD = "0123456789abcdefABCDEF0123456789"
