@@ -112,7 +112,9 @@ class Engine:
         self, method: str, target: str, headers: Mapping[str, str], content: bytes | None
     ) -> httpcore.Response:
         try:
-            return await self._pool.request(method, f"http://docker{target}", headers=list(headers.items()), content=content)
+            return await self._pool.request(
+                method, f"http://docker{target}", headers=list(headers.items()), content=content
+            )
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise PluginError(f"error during connect: {error}") from error
 
