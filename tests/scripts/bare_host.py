@@ -8,6 +8,7 @@ import http.server
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -189,9 +190,9 @@ class BareHost:
             "LC_ALL": "C",
             "no_proxy": os.environ.get("no_proxy", "127.0.0.1"),
         }
-        script = self.bin.parent / f"preflight-{name}.sh"
-        script.write_text(text)
-        with script.open() as standard_input:
+        with tempfile.TemporaryFile("w+") as standard_input:
+            standard_input.write(text)
+            standard_input.seek(0)
             return subprocess.Popen(
                 [str(self.bin / "sh"), "-s", "--", "first"],
                 stdin=standard_input,

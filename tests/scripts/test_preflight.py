@@ -349,8 +349,6 @@ def test_an_unfinished_download_of_something_else_starts_anew(bench: Bench) -> N
 
 def test_two_runs_at_once_fetch_each_file_once(bench: Bench) -> None:
     runs: list[Any] = [bench.host.start(bench.stack, "shaolin") for _ in range(2)]
-    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    said = [run.communicate(timeout=60)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
     assert sorted(bench.mirror.served) == sorted(bench.mirror.files)
-    for run in runs:
-        run.stdout.close()
-        run.stderr.close()

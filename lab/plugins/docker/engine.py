@@ -119,6 +119,24 @@ class Engine:
             raise PluginError(f"error during connect: {error}") from error
 
 
+class Daemon:
+    """The engine that the provider was configured with; it is not known before."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def set(self, host: str, ssh_options: Sequence[str]) -> None:
+        """Connects to nobody yet."""
+        self._engine = Engine(host, ssh_options)
+
+    @property
+    def engine(self) -> Engine:
+        """Where requests go."""
+        if self._engine is None:
+            raise PluginError("the provider was not configured")
+        return self._engine
+
+
 def split(name: str) -> tuple[str, str]:
     """An image's repository and its digest or else its tag."""
     tagged, _, digest = name.partition("@")
