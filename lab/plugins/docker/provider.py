@@ -1,6 +1,6 @@
 """The provider: one engine behind SSH, and what Pulumi's engine asks of its images and containers.
 
-Owns the connection's settings and what a refresh finds. Does not own a resource's own life (``images``, ``containers``).
+Owns the connection and what a refresh finds. Does not own a resource's own life (``images``, ``containers``).
 """
 
 import json
