@@ -59,7 +59,7 @@ def pull_secrets(stack: Stack, harbor: Harbor, addons: ClusterAddons) -> list[Ku
             KubernetesObject(
                 name,
                 annotated(body, {}),
-                pulumi.ResourceOptions(parent=addons, provider=addons.provider, depends_on=[harbor.robots, addons]),
+                pulumi.ResourceOptions(parent=addons, provider=addons.provider, depends_on=[harbor.robots]),
             )
         )
     return made

@@ -12,6 +12,12 @@ SENTINEL_MASTER = "harbor"
 # As for the passphrase of the lab's state: whoever reads them here is on the machine where they guard nothing.
 DATABASE_PASSWORD = "evenkeel-lab-postgresql"
 REDIS_PASSWORD = "evenkeel-lab-redis"
+ADMIN_PASSWORD = "Evenkeel-Lab-12345"
+SECRETS = {
+    "harborAdminPassword": ADMIN_PASSWORD,
+    "harborDatabasePassword": DATABASE_PASSWORD,
+    "harborRedisPassword": REDIS_PASSWORD,
+}
 
 SCRIPTS = "/usr/local/lib/lab"
 SQL_SHELL = ["runuser", "-u", "postgres", "--", "psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]

@@ -22,7 +22,19 @@ from lab.mirror import artifacts, closure, images
 from releases import ReleaseFile
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-PACKED = ("cni", "cni-flannel", "containerd", "coredns", "etcd", "flannel", "kubernetes", "registry", "runc")
+PACKED = (
+    "cni",
+    "cni-flannel",
+    "containerd",
+    "coredns",
+    "etcd",
+    "flannel",
+    "harbor",
+    "kubernetes",
+    "registry",
+    "registry-harbor",
+    "runc",
+)
 TOOLS_IMAGE = "registry.k8s.io/lab/tools:1"
 REGISTRY_SECONDS = 20
 
@@ -79,10 +91,18 @@ def _build(release: ReleaseFile, folder: Path, built: Path) -> None:
     (built / "bin").mkdir()
     (built / "bin" / "registry").write_bytes(toolchain.binary("registry", "registry").read_bytes())
     (built / "bin" / "registry").chmod(0o755)
-    recipes = images.recipes()
+    recipes, versions = images.recipes(), release.versions.placeholders()
     with _registry(built / "registry", folder) as address:
         for name, reference in references(release).items():
-            images.push(recipes[name], root, f"{address}/{reference}", architecture())
+            images.push(
+                recipes[name], root, [f"{address}/{one}" for one in _places(reference)], architecture(), versions
+            )
+
+
+def _places(reference: str) -> list[str]:
+    """A repository carries its registry's name. Docker asks its mirrors for what is on Docker Hub without that."""
+    own = reference.removeprefix("docker.io/")
+    return [reference] if own == reference else [reference, own]
 
 
 @contextmanager

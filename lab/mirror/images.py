@@ -7,6 +7,7 @@ gives the images (``lab.mirror.content``), or the registry.
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,9 @@ class Recipe(BaseModel):
     tools: list[str] = []
     trees: list[str] = []
     busybox: list[str] = []
+    contents: dict[str, str] = {}
+    writable: list[str] = []
+    env: dict[str, str] = {}
     user: str = ""
     entrypoint: list[str]
 
@@ -39,12 +43,17 @@ def recipes() -> dict[str, Recipe]:
     return {name: Recipe(**fields) for name, fields in yaml.safe_load(RECIPES.read_text()).items()}
 
 
-def push(recipe: Recipe, root: Path, reference: str, architecture: str) -> None:
-    """Makes the image and pushes it to ``reference``, whose registry speaks plain HTTP."""
+def push(recipe: Recipe, root: Path, references: Sequence[str], architecture: str, versions: Mapping[str, str]) -> None:
+    """Makes the image and pushes it under each of ``references``, whose registry speaks plain HTTP.
+
+    ``{name}`` in the recipe's environment stands for that version of the release.
+    """
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         archive = Path(scratch) / "image.tar"
-        _pack(_tree(recipe, root, Path(scratch)), recipe, architecture, archive)
-        run([toolchain.binary("crane", "crane"), "push", "--insecure", archive, reference])
+        environment = [f"{name}={value.format(**versions)}" for name, value in recipe.env.items()]
+        _pack(_tree(recipe, root, Path(scratch)), recipe, environment, architecture, archive)
+        for reference in references:
+            run([toolchain.binary("crane", "crane"), "push", "--insecure", archive, reference])
 
 
 def _tree(recipe: Recipe, root: Path, scratch: Path) -> Tree:
@@ -56,6 +65,8 @@ def _tree(recipe: Recipe, root: Path, scratch: Path) -> Tree:
     if recipe.busybox:
         tree.files["/bin/busybox"] = closure.resolve(root, "/bin/busybox")
         tree.links.update({f"/bin/{applet}": "busybox" for applet in recipe.busybox})
+    tree.contents.update({path: text.encode() for path, text in recipe.contents.items()})
+    tree.writable.update(recipe.writable)
     tree.contents["/etc/passwd"] = b"root:x:0:0:root:/:/bin/sh\n"
     tree.contents["/etc/nsswitch.conf"] = b"hosts: files dns\n"
     return tree
@@ -73,14 +84,14 @@ def _pause(scratch: Path) -> Path:
     return target
 
 
-def _pack(tree: Tree, recipe: Recipe, architecture: str, archive: Path) -> None:
+def _pack(tree: Tree, recipe: Recipe, environment: list[str], architecture: str, archive: Path) -> None:
     """An archive as ``docker save`` writes it."""
     layer = archive.with_name("layer.tar")
     with layer.open("wb") as target:
         tree.write(target)
     with layer.open("rb") as packed:
         digest = hashlib.file_digest(packed, "sha256").hexdigest()
-    process = {"User": recipe.user, "Env": [PATH], "Entrypoint": recipe.entrypoint}
+    process = {"User": recipe.user, "Env": [PATH, *environment], "Entrypoint": recipe.entrypoint}
     layers = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
     config = {"architecture": architecture, "os": "linux", "config": process, "rootfs": layers}
     manifest = [{"Config": "config.json", "RepoTags": [], "Layers": ["layer.tar"]}]

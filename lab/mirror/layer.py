@@ -15,17 +15,21 @@ COMPRESSION = 1  # the readers are on the same machine: time to pack counts more
 
 @dataclass
 class Tree:
-    """What an archive holds: files of this machine, contents, and symbolic links, by their path in the archive."""
+    """What an archive holds: files of this machine, contents, and symbolic links, by their path in the archive.
+
+    ``writable`` are folders that everybody may write to.
+    """
 
     files: dict[str, Path] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    writable: set[str] = field(default_factory=set)
 
     def write(self, target: IO[bytes]) -> None:
         """Writes the members by path, the folders above them first; files are executable."""
         with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for folder in self._folders():
-                archive.addfile(_member(folder, tarfile.DIRTYPE, 0o755))
+                archive.addfile(_member(folder, tarfile.DIRTYPE, 0o1777 if f"/{folder}" in self.writable else 0o755))
             for path in sorted({*self.files, *self.contents, *self.links}):
                 self._add(archive, path)
 
@@ -35,8 +39,9 @@ class Tree:
             self.write(packed)  # type: ignore[arg-type]  # GzipFile is a binary writer; typeshed does not say IO[bytes]
 
     def _folders(self) -> list[str]:
-        paths = (Path(path.lstrip("/")) for path in (*self.files, *self.contents, *self.links))
-        return sorted({str(parent) for path in paths for parent in path.parents if str(parent) != "."})
+        inside = [Path(path.lstrip("/")).parent for path in (*self.files, *self.contents, *self.links)]
+        folders = [*inside, *(Path(folder.lstrip("/")) for folder in self.writable)]
+        return sorted({str(one) for folder in folders for one in (folder, *folder.parents) if str(one) != "."})
 
     def _add(self, archive: tarfile.TarFile, path: str) -> None:
         name = path.lstrip("/")

@@ -110,7 +110,8 @@ class Program:
         whole = yaml.safe_load(stack.SETTINGS.read_text())["config"]
         sections = {name.removeprefix("evenkeel:"): value for name, value in whole.items()}
         if "hosts" in self.values:
-            sections["hosts"] = {}  # a stack of other hosts has none of dev's
+            # A stack of other hosts has none of dev's, and no hubs.
+            sections = {name: value for name, value in sections.items() if not name.startswith("harbor")} | {"hosts": {}}
         for over in (self.values, changes or {}):
             sections = merged(sections, dict(over))
         return sections

@@ -12,7 +12,7 @@ from lab.mirror import closure, content, images
 from lab.mirror.layer import Tree
 from lab.stack import release_name
 from releases import read_release
-from releases.schema import IMAGES
+from releases.schema import HARBOR_IMAGES, IMAGES
 
 
 def packed(folder: Path, name: str) -> bytes:
@@ -59,7 +59,7 @@ def test_a_loop_of_links_is_said_to_be_one(tmp_path: Path) -> None:
 
 
 def test_there_is_a_recipe_for_every_image_of_a_cluster() -> None:
-    assert {*IMAGES, "tools"} == set(content.references(read_release(release_name())))
+    assert {*IMAGES, *HARBOR_IMAGES, "tools"} == set(content.references(read_release(release_name())))
 
 
 def test_every_program_of_the_images_is_built_by_the_toolchain() -> None:
