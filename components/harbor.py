@@ -79,7 +79,7 @@ class Harbor(pulumi.ComponentResource):
 
     def _make_robots(self) -> remote.Command:
         """Through the first hub: they are in the database that all share."""
-        robots = {f"{hub.PROBE_ROBOT} system library pull,push": self._args.secrets.probe_password}
+        robots = {f"{hub.PROBE_ROBOT} system library pull,push,delete": self._args.secrets.probe_password}
         for secret in _pull_secrets(self._stack):
             robot = robot_of(secret)
             robots[f"{robot} project {secret.project} pull"] = self.pull_passwords[robot]
@@ -93,7 +93,7 @@ class Harbor(pulumi.ComponentResource):
     def _probe(self, node: HarborNode) -> remote.Command:
         """Whatever changed on any hub: each tries all the others."""
         because = pulumi.Output.concat(*(pulumi.Output.concat(" ", run_of(turn)) for turn in self.serving))
-        body = call("hub-probe.sh up", {"EVENKEEL_HOST": node.host.settings.name})
+        body = call("hub-probe.sh", {"EVENKEEL_HOST": node.host.settings.name})
         return node.host.run("harbor-probe", body, self, [*self.serving, self.robots], because=because)
 
 

@@ -13,7 +13,7 @@ here=/usr/local/lib/evenkeel
 # shellcheck source=scripts/hub.sh
 . "$here/hub.sh"
 
-SCOPE_ACTIONS=pull,push
+SCOPE_ACTIONS=pull,push,delete
 wrongs=0
 
 right() {

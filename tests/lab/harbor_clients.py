@@ -1,0 +1,106 @@
+"""Clients of the lab's Harbor: logins as Docker makes them, from as many addresses as there are clients.
+
+Owns requests and the machine's own addresses on the lab's network. Does not own what has to come of them.
+"""
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lab import hosts, stores
+
+NAME, PROJECT = "hub.dev.lab", "library"
+ADMIN = ("admin", stores.ADMIN_PASSWORD)
+TOKEN = f"/service/token?service=harbor-registry&scope=repository:{PROJECT}/probe:pull,push"
+REFUSED = 401
+
+
+def client(ca: Path, source: str | None = None) -> httpx.Client:
+    """Verifies Harbor's certificate; ``source`` is the address that it comes from, by which hubs are chosen."""
+    context = ssl.create_default_context(cafile=str(ca))
+    transport = httpx.HTTPTransport(verify=context, local_address=source, retries=0)
+    return httpx.Client(transport=transport, timeout=10, trust_env=False)
+
+
+def ask(session: httpx.Client, address: str, path: str, **options: Any) -> httpx.Response:
+    """One request to whoever has ``address``, by Harbor's own name."""
+    headers = {"Host": NAME, **options.pop("headers", {})}
+    return session.get(f"https://{address}{path}", headers=headers, extensions={"sni_hostname": NAME}, **options)
+
+
+def mint(session: httpx.Client, address: str) -> str:
+    """A token of that hub."""
+    answer = ask(session, address, TOKEN, auth=ADMIN)
+    answer.raise_for_status()
+    return str(answer.json()["token"])
+
+
+def use(session: httpx.Client, address: str, token: str) -> int:
+    """What a hub says to a token."""
+    return ask(session, address, "/v2/", headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+def login(session: httpx.Client, address: str) -> int:
+    """``docker login``: a challenge, a token, its use; the code that the last of them had."""
+    challenge = ask(session, address, "/v2/")
+    if challenge.status_code != REFUSED:
+        return challenge.status_code
+    answer = ask(session, address, TOKEN, auth=ADMIN)
+    return use(session, address, answer.json()["token"]) if answer.is_success else answer.status_code
+
+
+@dataclass
+class Logins:
+    """One client after another logs in, each on a connection of its own, until they are stopped."""
+
+    ca: Path
+    sources: Sequence[str]
+    address: str = hosts.VIP
+    codes: list[int] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(source,), daemon=True) for source in self.sources]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, source: str) -> None:
+        while not self._stopped.is_set():
+            try:
+                with client(self.ca, source) as session:
+                    self.codes.append(login(session, self.address))
+            except httpx.HTTPError as error:
+                self.errors.append(f"{source}: {error!r}")
+
+    def stop(self) -> "Logins":
+        """Itself, once the logins under way have ended."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+        return self
+
+    @property
+    def failed(self) -> list[Any]:
+        """What was no success."""
+        return [code for code in self.codes if code != httpx.codes.OK] + self.errors
+
+
+@contextmanager
+def addresses(count: int) -> Iterator[list[str]]:
+    """Addresses of this machine on the lab's network, for as long as a test has clients there."""
+    wanted = [f"10.77.0.{200 + number}" for number in range(count)]
+    for address in wanted:
+        subprocess.run(["ip", "address", "replace", f"{address}/24", "dev", hosts.NETWORK], check=True)
+    try:
+        yield wanted
+    finally:
+        for address in wanted:
+            subprocess.run(["ip", "address", "delete", f"{address}/24", "dev", hosts.NETWORK], check=True)
