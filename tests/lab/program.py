@@ -111,7 +111,9 @@ class Program:
         sections = {name.removeprefix("evenkeel:"): value for name, value in whole.items()}
         if "hosts" in self.values:
             # A stack of other hosts has none of dev's, and no hubs.
-            sections = {name: value for name, value in sections.items() if not name.startswith("harbor")} | {"hosts": {}}
+            sections = {name: value for name, value in sections.items() if not name.startswith("harbor")} | {
+                "hosts": {}
+            }
         for over in (self.values, changes or {}):
             sections = merged(sections, dict(over))
         return sections
