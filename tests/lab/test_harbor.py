@@ -31,6 +31,13 @@ ROTATED = {"generations": dict.fromkeys(KEYS, 2)}
 pytestmark = [pytest.mark.lab, pytest.mark.calm, pytest.mark.xdist_group("dev")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def dev_as_before() -> Iterator[None]:
+    """Other modules find the stack as ``make up`` left it."""
+    yield
+    DEV.up().ok()
+
+
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Harbor's authority, as the stack's output has it."""
@@ -139,7 +146,7 @@ def test_a_hub_with_a_key_of_its_own_is_found_by_the_probe_and_mended_by_up(ca: 
     found = probe()
     assert found.returncode != 0
     assert "the token keys differ" in " ".join(found.stdout.split())
-    DEV.up({"repair": "after the swap", "harbor": ROTATED}).ok()
+    DEV.up({"repair": "after-the-swap", "harbor": ROTATED}).ok()
     with client(ca) as session:
         assert {use(session, second, mint(session, first)) for _ in range(20)} == {200}
     assert probe().returncode == 0
@@ -148,7 +155,8 @@ def test_a_hub_with_a_key_of_its_own_is_found_by_the_probe_and_mended_by_up(ca: 
 def probe() -> "subprocess.CompletedProcess[str]":
     """``python -m ops harbor-probe``, as an operator runs it."""
     command = [sys.executable, "-m", "ops", "harbor-probe", "--stack", DEV.stack]
-    return subprocess.run(command, cwd=CLONE, env=engine.environment(), capture_output=True, text=True, check=False)
+    wide = {**engine.environment(), "COLUMNS": "300"}
+    return subprocess.run(command, cwd=CLONE, env=wide, capture_output=True, text=True, check=False)
 
 
 def verdict(hub: str) -> str:
