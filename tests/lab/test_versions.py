@@ -46,7 +46,7 @@ def test_a_program_says_the_version_of_the_module_that_it_was_built_from(group: 
 def test_the_stacks_hosts_are_the_labs() -> None:
     config = yaml.safe_load(SETTINGS.read_text())["config"]
     addresses = {name: host["address"] for name, host in config["evenkeel:hosts"].items()}
-    assert addresses == hosts.CLUSTER
+    assert addresses == hosts.CLUSTER | hosts.HUBS
     balancer = config["evenkeel:loadBalancer"]
     assert (balancer["vip"]["address"], balancer["extraSans"]) == (hosts.VIP, [hosts.LB_NAME])
 
