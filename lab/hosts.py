@@ -6,6 +6,7 @@ what the program installs on them.
 """
 
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from lab import node
 from lab.cache import cache_root
 from lab.errors import LabError
-from lab.paths import CLONE
+from lab.paths import CLONE, LAB
 from lab.shell import output
 from lab.shell import run as execute
 
@@ -187,12 +188,16 @@ def copy(name: str, source: Path, target: str) -> None:
 
 
 def claim_network() -> None:
-    """Makes the lab's network, or finds that it is this clone's; refuses while another clone has it."""
+    """Makes the lab's network, or finds that it is this clone's; refuses while another clone's lab runs.
+
+    One that does not run, after the machine was restarted or its Docker daemon ended, gives way to this clone.
+    """
     owner = network_owner()
     if owner is not None and owner != CLONE:
-        if (owner / ".lab").is_dir():
+        if _listed(owner):
             raise LabError(f"the lab on this machine belongs to the clone {owner}: run `make down` there first")
-        remove_all(owner)  # that clone was deleted without `make down`
+        remove_all(owner)
+        shutil.rmtree(owner / LAB.name, ignore_errors=True)  # the state of a lab that is gone
         owner = None
     if owner is None:
         options = [f"--subnet={SUBNET}", f"--gateway={GATEWAY}", f"--label={LABEL}={CLONE}"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import engine, node, stack
+from lab import engine, hosts, node, stack
 from lab.errors import LabError
 from lab.paths import BIN
 
@@ -60,3 +60,28 @@ def test_only_a_dead_engines_lock_is_released(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(stack, "STATE", tmp_path)
     stack.release_abandoned_locks()
     assert sorted(file.stem for file in folder.iterdir()) == ["alive", "elsewhere"]
+
+
+@pytest.fixture
+def another_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A clone that has made the lab on this machine, and left its state."""
+    (tmp_path / ".lab").mkdir()
+    commands: list[list[object]] = []
+    monkeypatch.setattr(hosts, "network_owner", lambda: tmp_path)
+    monkeypatch.setattr(hosts, "execute", commands.append)
+    monkeypatch.setattr(hosts, "remove_all", lambda owner: commands.append(["removed", owner]))
+    return tmp_path
+
+
+def test_a_lab_of_another_clone_that_runs_is_left_alone(another_lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "_listed", lambda owner, *options: ["shaolin"])
+    with pytest.raises(LabError, match=f"belongs to the clone {another_lab}.*make down"):
+        hosts.claim_network()
+    assert (another_lab / ".lab").is_dir()
+
+
+def test_a_lab_of_another_clone_that_has_ended_gives_way(another_lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the machine was restarted no clone could bring a lab up but the one that had it before."""
+    monkeypatch.setattr(hosts, "_listed", lambda owner, *options: ["shaolin"] if "--all" in options else [])
+    hosts.claim_network()
+    assert not (another_lab / ".lab").exists()
