@@ -29,10 +29,10 @@ for warning in stack.warnings:
 hosts = {name: RemoteHost(name, RemoteHostArgs(host, stack.repair)) for name, host in stack.hosts.items()}
 prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
 pki = ClusterPki("pki", ClusterPkiArgs(stack))
-founders, token = genesis(stack)
+birth = genesis(stack)
 
 members = {
-    name: EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, hosts[name], prepared[name], pki, founders, token))
+    name: EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, hosts[name], prepared[name], pki, birth))
     for name in stack.masters()
 }
 masters = {
@@ -53,7 +53,7 @@ for name in stack.load_balancers():
     args = NginxStreamLBArgs(stack, hosts[name], prepared[name], pki, before, hub_secrets.ca if hub_secrets else None)
     balancers.append(NginxStreamLB(f"{name}-lb", args))
 
-rollout = Rollout("rollout", RolloutArgs(stack, list(masters.values()), list(workers.values())))
+rollout = Rollout("rollout", RolloutArgs(stack, birth, list(masters.values()), list(workers.values())))
 addons = ClusterAddons(
     "addons",
     ClusterAddonsArgs(

@@ -6,25 +6,26 @@ Owns what is staged for etcd. Does not own when it is put to work: that is the m
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_random import RandomUuid
 
+from components.birth import Birth
 from components.host import Parts, RemoteHost, Staged, call, secret_files
 from components.pki import ClusterPki
 from render import static_pods
 from render.static_pods import PKI
 from settings import Stack
 
+FOUNDERS = "founders"
+
 
 @dataclass(frozen=True)
 class EtcdMemberArgs:
-    """``founders`` is the initial cluster of the day the stack was first brought up, ``token`` that cluster's own."""
+    """``genesis``: the day on which the stack's etcd cluster was formed, and by whom."""
 
     stack: Stack
     host: RemoteHost
     prepared: Staged
     pki: ClusterPki
-    founders: pulumi.Input[str]
-    token: pulumi.Input[str]
+    genesis: Birth
 
 
 class EtcdMember(pulumi.ComponentResource):
@@ -40,7 +41,9 @@ class EtcdMember(pulumi.ComponentResource):
             parent=self,
             depends_on=[args.prepared.command],
             secret=True,
-            then=pulumi.Output.all(args.token, args.founders).apply(lambda given: _ticket(variables, *given)),
+            then=pulumi.Output.all(args.genesis.token, args.genesis.facts).apply(
+                lambda given: _ticket(variables, given[0], given[1][FOUNDERS])
+            ),
         )
         manifest = host.stage(
             "etcd", {"etcd": [static_pods.etcd(args.stack, node)]}, parent=self, depends_on=[args.prepared.command]
@@ -49,17 +52,12 @@ class EtcdMember(pulumi.ComponentResource):
         self.register_outputs({"peerUrl": static_pods.peer_url(node)})
 
 
-def genesis(stack: Stack) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-    """The founders and the token of the etcd cluster, as they were when the stack was first brought up.
+def genesis(stack: Stack) -> Birth:
+    """The birth of the etcd cluster: its token, and who founded it.
 
-    They are kept in the stack's state and never change: whoever is added later, or comes back empty, joins.
+    Both are kept in the stack's state and never change: whoever is added later, or comes back empty, joins.
     """
-    birth = RandomUuid(
-        "etcd-genesis",
-        keepers={"founders": initial_cluster(stack)},
-        opts=pulumi.ResourceOptions(ignore_changes=["keepers"], protect=True),
-    )
-    return birth.keepers.apply(lambda kept: (kept or {})["founders"]), birth.result
+    return Birth("etcd-genesis", {FOUNDERS: initial_cluster(stack)}, pulumi.ResourceOptions(protect=True))
 
 
 def initial_cluster(stack: Stack) -> str:

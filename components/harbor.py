@@ -8,14 +8,13 @@ not survive leaves the others alone, and no two of them migrate the database. On
 all begin at once: nobody can be interrupted, and on an empty database core's own lock keeps the others waiting.
 """
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_command import remote
-from pulumi_random import RandomUuid
 
+from components.birth import Birth
 from components.harbor_node import HarborNode, HarborNodeArgs
 from components.harbor_secrets import HubSecrets
 from components.host import TELL_RUN, RemoteHost, Staged, call, run_of
@@ -49,7 +48,7 @@ class Harbor(pulumi.ComponentResource):
             )
             for hub_name in args.stack.hubs()
         }
-        self._roll(self._is_new(name))
+        self._roll(Birth(f"{name}-birth", {}, pulumi.ResourceOptions(parent=self)))
         self.serving: list[remote.Command] = [node.returned for node in self.nodes.values()]
         self.pull_passwords = {
             robot_of(secret): args.secrets.password(f"pull-{secret.namespace}-{secret.name}").result
@@ -59,22 +58,12 @@ class Harbor(pulumi.ComponentResource):
         self.probes = [self._probe(node) for node in self.nodes.values()]
         self.register_outputs({"url": args.stack.harbor.url if args.stack.harbor else None})
 
-    def _is_new(self, name: str) -> pulumi.Output[bool]:
-        """Whether the stack had no Harbor before this run: the state keeps what the first run called itself."""
-        this_run = str(uuid.uuid4())
-        birth = RandomUuid(
-            f"{name}-birth",
-            keepers={"run": this_run},
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["keepers"]),
-        )
-        return birth.keepers.apply(lambda kept: (kept or {}).get("run") == this_run)
-
-    def _roll(self, is_new: pulumi.Output[bool]) -> None:
+    def _roll(self, birth: Birth) -> None:
         everything = [one for node in self.nodes.values() for one in node.ready]
         before: list[remote.Command] = []
         for node in self.nodes.values():
             chained = [*everything, *self._args.balancers, *before]
-            node.take_turn(is_new.apply(_chosen(everything, chained)), self._args.balancers)
+            node.take_turn(birth.either(everything, chained), self._args.balancers)
             before = [node.returned]
 
     def _make_robots(self) -> remote.Command:
@@ -104,10 +93,6 @@ def robot_of(secret: PullSecret) -> str:
 
 def _pull_secrets(stack: Stack) -> Sequence[PullSecret]:
     return stack.harbor.pull_secrets if stack.harbor else ()
-
-
-def _chosen(at_birth: list[pulumi.Resource], later: list[pulumi.Resource]) -> Callable[[bool], list[pulumi.Resource]]:
-    return lambda is_new: at_birth if is_new else later
 
 
 def _robots_body(host: str, admin_password: str, robots: str) -> str:

@@ -136,14 +136,15 @@ class RemoteHost(pulumi.ComponentResource):
         variables: Mapping[str, str],
         staged: Sequence[Staged],
         parent: pulumi.Resource,
-        depends_on: Sequence[pulumi.Resource] = (),
+        depends_on: pulumi.Input[Sequence[pulumi.Resource]] = (),
         retires: str = "",
     ) -> remote.Command:
         """Runs ``script`` (a file of scripts/, with its arguments) in the host's turn, whenever ``staged`` changed."""
         revisions = pulumi.Output.all(*(one.revision for one in staged))
         body = revisions.apply(lambda digests: _activate_body(script, variables, digests))
         because = pulumi.Output.concat(*(pulumi.Output.concat(" ", one.run) for one in staged))
-        before = [*(one.command for one in staged), *depends_on]
+        ours = [one.command for one in staged]
+        before = pulumi.Output.from_input(depends_on).apply(lambda others: [*ours, *others])
         return self.run(step, body, parent, before, because=because, retires=retires)
 
 

@@ -1,6 +1,7 @@
 """In which order nodes put to work what was staged for them: masters one at a time, then workers in a few lanes.
 
 Each link of the chain ends with a health gate, so that a node that doesn't become well stops the rollout where it is.
+At the cluster's birth nobody can be interrupted: the masters started together, and all are waited for at once.
 Does not own what a node does in its turn (scripts/activate-master.sh, scripts/activate-worker.sh).
 """
 
@@ -13,6 +14,7 @@ import pulumi
 from pulumi_command import remote
 
 from components.api_server_node import ApiServerNode
+from components.birth import Birth
 from components.etcd_member import member_variables
 from components.host import call
 from components.worker_node import WorkerNode
@@ -24,9 +26,10 @@ WORKERS_A_LANE = 10  # so that at most one worker in ten is in its turn at any m
 
 @dataclass(frozen=True)
 class RolloutArgs:
-    """Nodes in the order in which they have their turn."""
+    """Nodes in the order in which they have their turn, from the day of ``genesis`` on."""
 
     stack: Stack
+    genesis: Birth
     masters: Sequence[ApiServerNode]
     workers: Sequence[WorkerNode]
 
@@ -36,7 +39,7 @@ class Rollout(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RolloutArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Rollout", name, None, opts)
-        self.stack = args.stack
+        self.stack, self._genesis = args.stack, args.genesis
         nodes: list[ApiServerNode | WorkerNode] = [*args.masters, *args.workers]
         everything = [one.command for node in nodes for one in node.staged]
         self.turns: dict[str, remote.Command] = {}
@@ -51,7 +54,7 @@ class Rollout(pulumi.ComponentResource):
     ) -> list[remote.Command]:
         links: list[remote.Command] = []
         for node in nodes:
-            before = [*after, *links[-1:]]
+            before = self._genesis.either(after, [*after, *links[-1:]])
             turn = node.host.activate("activate", script, node.variables, node.staged, self, before, retires="node")
             links.append(turn)
             self.turns[node.host.settings.name] = links[-1]

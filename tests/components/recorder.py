@@ -3,7 +3,7 @@
 Texts that the real plugins mark as secret are secret here too, so that a test can ask whether one got out unwrapped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pulumi
 from pulumi.runtime import Mocks, rpc, set_mocks
 from pulumi.runtime import settings as sdk
 from pulumi.runtime import test as awaiting_all
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 SECRET_TEXTS = {
     "tls:index/privateKey:PrivateKey": {
@@ -32,30 +32,50 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Registration:
-    """One resource as the engine would see it; secrets in ``inputs`` are wrapped."""
+    """One resource as the engine would see it; secrets in ``inputs`` are wrapped. ``request``: all that it is told."""
 
     type: str
     name: str
     inputs: dict[str, Any]
+    request: Any
+
+    @property
+    def after(self) -> set[str]:
+        """The names of the resources that the engine makes before this one."""
+        return {urn.rpartition("::")[2] for urn in self.request.dependencies}
 
 
 class Recorder(Mocks):
-    """Answers as the real plugins would, and remembers."""
+    """Answers as the real plugins would, and remembers. ``known``: outputs of resources that are there already."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, dict[str, Any]]) -> None:
         self.registered: list[Registration] = []
+        self._known = known
+        self.requests: dict[str, Any] = {}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self.registered.append(Registration(args.typ, args.name, args.inputs))
+        self.registered.append(Registration(args.typ, args.name, args.inputs, self.requests[args.name]))
         outputs = {key: text.format(name=args.name) for key, text in TEXTS.get(args.typ, {}).items()}
         secrets = SECRET_TEXTS.get(args.typ, {})
         outputs |= {key: _secret(text.format(name=args.name)) for key, text in secrets.items()}
         if args.typ.endswith("Cert"):
             outputs["validity_end_time"] = "2027-11-23T00:00:00Z"
-        return f"{args.name}-id", {**args.inputs, **outputs}
+        return f"{args.name}-id", {**args.inputs, **outputs, **self._known.get(args.name, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"no component asks a plugin anything, but {args.token} was called")
+
+
+class Monitor(MockMonitor):
+    """Keeps whole requests: mocks alone are not told parents, dependencies and options."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self._recorder = recorder
+
+    def RegisterResource(self, request: Any) -> Any:
+        self._recorder.requests[request.name] = request
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call] # the SDK's mocks have no types
 
 
 class NoCallbacks:
@@ -65,10 +85,12 @@ class NoCallbacks:
         """Nothing to do."""
 
 
-def run(program: Callable[[], object], preview: bool = False) -> list[Registration]:
+def run(
+    program: Callable[[], object], preview: bool = False, known: Mapping[str, dict[str, Any]] | None = None
+) -> list[Registration]:
     """What ``program`` registers, once every registration has landed."""
-    recorder = Recorder()
-    set_mocks(recorder, project="evenkeel", stack="sample", preview=preview)
+    recorder = Recorder(known or {})
+    set_mocks(recorder, project="evenkeel", stack="sample", preview=preview, monitor=Monitor(recorder))
     sdk.SETTINGS.callbacks = NoCallbacks()
     ended: Callable[[], None] = awaiting_all(program)  # type: ignore[no-untyped-call] # the SDK's decorator has no types
     ended()

@@ -6,29 +6,15 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import set_mocks
-from pulumi.runtime import test as awaiting_all
-from pulumi.runtime.mocks import MockMonitor
 from pulumi_command import remote
 
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs, type_token
-from tests.components.recorder import Recorder, Registration, is_secret, plain_texts
+from tests.components import recorder
+from tests.components.recorder import Registration, is_secret, plain_texts
 from tests.settings import samples
 
 KUBECONFIG = "client-key-data: a-key\n-----BEGIN EC PRIVATE KEY-----\n"
 NODES = ("shaolin", "wudang", "emei", "huashan")
-
-
-class Engine(MockMonitor):
-    """Keeps whole requests: mocks alone are not told parents, dependencies and options."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder)
-        self.requests: dict[str, Any] = {}
-
-    def RegisterResource(self, request: Any) -> Any:
-        self.requests[request.name] = request
-        return super().RegisterResource(request)  # type: ignore[no-untyped-call] # the SDK's mocks have no types
 
 
 @dataclass(frozen=True)
@@ -36,15 +22,15 @@ class Run:
     """What one run registered."""
 
     registered: list[Registration]
-    requests: dict[str, Any]
+
+    def of(self, name: str) -> Registration:
+        """The resource of that name."""
+        (found,) = [one for one in self.registered if one.name == name]
+        return found
 
     def objects(self) -> dict[str, Registration]:
         """The Kubernetes objects by name, without the provider."""
         return {one.name: one for one in self.registered if one.type.startswith("kubernetes:")}
-
-    def waits_for(self, name: str) -> set[str]:
-        """The names of the resources that the engine makes before this one."""
-        return {urn.rpartition("::")[2] for urn in self.requests[name].dependencies}
 
 
 def run(root: Path, changed: dict[str, Any] | None = None, await_ready: bool = True, preview: bool = False) -> Run:
@@ -63,11 +49,7 @@ def run(root: Path, changed: dict[str, Any] | None = None, await_ready: bool = T
         )
         ClusterAddons("addons", arguments)
 
-    recorder = Recorder()
-    engine = Engine(recorder)
-    set_mocks(recorder, project="evenkeel", stack="sample", preview=preview, monitor=engine)
-    awaiting_all(program)()  # type: ignore[no-untyped-call] # the SDK's decorator has no types
-    return Run(recorder.registered, engine.requests)
+    return Run(recorder.run(program, preview))
 
 
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
@@ -87,14 +69,14 @@ def test_the_kubeconfig_reaches_nobody_but_the_provider_and_it_as_a_secret(done:
 def test_every_object_belongs_to_the_component_and_goes_through_its_provider(done: Run) -> None:
     assert len(done.objects()) >= len(NODES) + 20
     for name in [*done.objects(), "addons-api"]:
-        parent = done.requests[name].parent
+        parent = done.of(name).request.parent
         assert parent.endswith("evenkeel:index:ClusterAddons::addons"), f"{name} lies under {parent}"
     for name in done.objects():
-        assert "::addons-api::" in done.requests[name].provider, name
+        assert "::addons-api::" in done.of(name).request.provider, name
 
 
 def test_nothing_is_asked_of_an_api_that_is_not_up_yet(done: Run) -> None:
-    assert done.waits_for("addons-api") == {"gate"}
+    assert done.of("addons-api").after == {"gate"}
 
 
 def test_the_provider_takes_over_what_is_there_and_changes_config_maps_in_place(done: Run) -> None:
@@ -110,15 +92,15 @@ def test_the_provider_takes_over_what_is_there_and_changes_config_maps_in_place(
 
 
 def test_pods_come_after_what_they_need_and_other_objects_wait_only_for_their_namespace(done: Run) -> None:
-    assert done.waits_for("addons-daemonset-kube-proxy") >= {
+    assert done.of("addons-daemonset-kube-proxy").after >= {
         "addons-serviceaccount-kube-proxy",
         "addons-clusterrolebinding-kubeadm:node-proxier",
         "addons-configmap-kube-proxy",
     }
-    assert "addons-configmap-kube-flannel-cfg" in done.waits_for("addons-daemonset-kube-flannel-ds")
-    assert done.waits_for("addons-configmap-kube-flannel-cfg") == {"addons-namespace-kube-flannel"}
-    assert done.waits_for("addons-configmap-coredns") == set()
-    assert not any("daemonset" in name for name in done.waits_for("addons-deployment-coredns"))
+    assert "addons-configmap-kube-flannel-cfg" in done.of("addons-daemonset-kube-flannel-ds").after
+    assert done.of("addons-configmap-kube-flannel-cfg").after == {"addons-namespace-kube-flannel"}
+    assert done.of("addons-configmap-coredns").after == set()
+    assert not any("daemonset" in name for name in done.of("addons-deployment-coredns").after)
 
 
 def test_every_object_is_applied_by_the_one_field_manager(done: Run) -> None:
@@ -131,7 +113,7 @@ def test_a_node_is_labelled_by_a_patch_that_outlives_its_resource_and_sets_no_ta
     patches = {name: one for name, one in done.objects().items() if one.type == "kubernetes:core/v1:NodePatch"}
     assert set(patches) == {f"addons-node-{node}" for node in NODES}
     for name, one in patches.items():
-        assert done.requests[name].retainOnDelete
+        assert done.of(name).request.retainOnDelete
         assert "spec" not in one.inputs, "taints are one atomic list: applying one takes the others away"
     shaolin = patches["addons-node-shaolin"].inputs
     assert (shaolin["kind"], shaolin["metadata"]["name"]) == ("Node", "shaolin")
@@ -142,7 +124,7 @@ def test_a_replaced_host_is_labelled_again(tmp_path: Path) -> None:
     done = run(tmp_path)
     annotations = done.objects()["addons-node-emei"].inputs["metadata"]["annotations"]
     assert annotations["evenkeel.dev/host"] == "emei-gate-id"
-    assert done.waits_for("addons-node-emei") == {"gate"}
+    assert done.of("addons-node-emei").after == {"gate"}
 
 
 def skipping(done: Run) -> set[str]:

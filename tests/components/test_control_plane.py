@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs
-from components.etcd_member import EtcdMember, EtcdMemberArgs, initial_cluster
+from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
 from components.host import RemoteHost, RemoteHostArgs
 from components.pki import ClusterPki, ClusterPkiArgs
 from components.preparation import Preparation, PreparationArgs
@@ -21,15 +21,16 @@ def control_plane(stack: Stack) -> None:
     hosts = {name: RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.hosts.items()}
     prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
     pki = ClusterPki("pki", ClusterPkiArgs(stack))
+    birth = genesis(stack)
     masters = []
     for name in stack.masters():
-        host, done, founders = hosts[name], prepared[name], initial_cluster(stack)
-        member = EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, host, done, pki, founders, "a-cluster-token"))
+        host, done = hosts[name], prepared[name]
+        member = EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, host, done, pki, birth))
         masters.append(ApiServerNode(f"{name}-control-plane", ApiServerNodeArgs(stack, host, done, pki, member)))
     workers = [
         WorkerNode(f"{name}-node", WorkerNodeArgs(stack, hosts[name], prepared[name], pki)) for name in stack.workers()
     ]
-    Rollout("rollout", RolloutArgs(stack, masters, workers))
+    Rollout("rollout", RolloutArgs(stack, birth, masters, workers))
 
 
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
@@ -70,7 +71,7 @@ def test_a_founding_ticket_is_given_only_by_the_first_staging_of_a_host(tmp_path
     assert secrets["create"] == "sh -s -- first"
     assert secrets["update"] == "sh -s -- again"
     ticket = unwrapped(secrets["stdin"]).partition('if [ "$1" = first ]; then\n')[2]
-    assert "founding-ticket.sh a-cluster-token shaolin=https://192.0.2.11:2380," in ticket
+    assert "founding-ticket.sh 00000000-0000-4000-8000-000000000000 shaolin=https://192.0.2.11:2380," in ticket
 
 
 def test_a_turn_runs_again_whenever_something_was_staged_again(tmp_path: Path) -> None:
@@ -81,6 +82,34 @@ def test_a_turn_runs_again_whenever_something_was_staged_again(tmp_path: Path) -
     assert turn["create"] == "sh -s -- first"
     assert turn["update"].split()[:4] == ["sh", "-s", "--", "again"]
     assert turn["update"].split().count(RUN) == 4  # etcd and the rest, secret and plain
+
+
+BORN_BEFORE = {"etcd-genesis": {"keepers": {"founders": "shaolin=https://192.0.2.11:2380"}}}
+
+
+def test_masters_have_their_turns_one_after_another(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack), known=BORN_BEFORE))
+    assert "shaolin-activate" in found["wudang-activate"].after
+    assert "wudang-activate" in found["emei-activate"].after
+    assert "emei-activate" in found["huashan-activate"].after
+
+
+def test_at_the_clusters_birth_the_masters_are_waited_for_all_at_once(tmp_path: Path) -> None:
+    """Nobody can be interrupted, and in a chain each wait would come on top of the one before."""
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack)))
+    turns = {f"{name}-activate" for name in stack.masters()}
+    assert not [name for name in turns if found[name].after & turns]
+    assert found["huashan-activate"].after >= turns
+
+
+def test_who_founded_the_cluster_stays_what_it_was_on_that_day(tmp_path: Path) -> None:
+    """A master that is added later would otherwise be told that it is a founder, and could found a second cluster."""
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack), known=BORN_BEFORE))
+    ticket = unwrapped(found["emei-etcd-secrets"].inputs["stdin"]).partition('if [ "$1" = first ]; then\n')[2]
+    assert "emei=" not in ticket.partition("founding-ticket.sh")[2].splitlines()[0]
 
 
 def test_every_script_runs_wholly_or_not_at_all(tmp_path: Path) -> None:
