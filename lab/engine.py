@@ -60,6 +60,7 @@ def variables() -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{STATE}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # program and plugins start anew in each run: they must not be compiled anew
         "KUBECONFIG": str(KUBECONFIG),
         "VIRTUAL_ENV": str(VENV),
     }
