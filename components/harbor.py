@@ -67,7 +67,7 @@ class Harbor(pulumi.ComponentResource):
             before = [node.returned]
 
     def _make_robots(self) -> remote.Command:
-        """Through the first hub: they are in the database that all share."""
+        """Through the first hub: they are in the database that all share. After a turn it may be another database."""
         robots = {f"{hub.PROBE_ROBOT} system library pull,push,delete": self._args.secrets.probe_password}
         for secret in _pull_secrets(self._stack):
             robot = robot_of(secret)
@@ -77,13 +77,16 @@ class Harbor(pulumi.ComponentResource):
             lambda done: _robots_body(next(iter(self.nodes)), done[0].admin_password, done[1])
         )
         host = next(iter(self.nodes.values())).host
-        return host.run("harbor-robots", body, self, self.serving, secret=True)
+        return host.run("harbor-robots", body, self, self.serving, secret=True, because=self._turns())
 
     def _probe(self, node: HarborNode) -> remote.Command:
         """Whatever changed on any hub: each tries all the others."""
-        because = pulumi.Output.concat(*(pulumi.Output.concat(" ", run_of(turn)) for turn in self.serving))
         body = call("hub-probe.sh", {"EVENKEEL_HOST": node.host.settings.name})
-        return node.host.run("harbor-probe", body, self, [*self.serving, self.robots], because=because)
+        return node.host.run("harbor-probe", body, self, [*self.serving, self.robots], because=self._turns())
+
+    def _turns(self) -> pulumi.Output[str]:
+        """Another text after each turn of any hub."""
+        return pulumi.Output.concat(*(pulumi.Output.concat(" ", run_of(turn)) for turn in self.serving))
 
 
 def robot_of(secret: PullSecret) -> str:
