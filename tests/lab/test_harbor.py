@@ -11,18 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab import engine, hosts, stores, toolchain
 from lab.paths import CLONE
+from tests.lab import by_hand
 from tests.lab.harbor_clients import NAME, REFUSED, Logins, addresses, ask, client, login, mint, robot, use
+from tests.lab.harbor_traffic import Traffic
 from tests.lab.program import DEV
 from tests.waiting import eventually
 
 HUBS = {name: hosts.ADDRESSES[name] for name in hosts.HUBS}
 LOGINS, CLIENTS = 2000, 4
-TOKEN_KEY = "/etc/evenkeel/harbor/core/private_key.pem"
 LAYERS, LAYER_BYTES = 4, 50 * 1024 * 1024
 CRANE = "/usr/local/bin/crane"
 KEYS = ("tokenKey", "certificate", "registryCredential", "httpSecret", "csrfKey")
@@ -120,25 +119,23 @@ def test_a_second_up_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("renewed", [["tokenKey"], ["certificate", "registryCredential", "httpSecret", "csrfKey"]])
-def test_secrets_are_renewed_in_one_up_without_a_failed_login(ca: Path, sources: list[str], renewed: list[str]) -> None:
-    logins = Logins(ca, sources)
+def test_secrets_are_renewed_in_one_up_and_nobody_fails(ca: Path, sources: list[str], renewed: list[str]) -> None:
+    """Two generations of a token key don't overlap: a client with an earlier token meets one 401. An upload that is
+    under way ends on the hub where it began, whose secret it bears."""
+    traffic = Traffic(ca, sources)
     try:
         DEV.up({"harbor": {"generations": dict.fromkeys(renewed, 2)}}).ok()
     finally:
-        logins.stop()
-    print(f"{len(logins.codes)} logins")
-    assert logins.failed == []
-    assert len(logins.codes) > 100
+        traffic.stop()
+    print(traffic.counts, traffic.most_refused)
+    assert traffic.failed == []
+    assert traffic.most_refused <= 1
+    assert all(count > 10 for count in traffic.counts.values()), traffic.counts
 
 
-def test_a_hub_with_a_key_of_its_own_is_found_by_the_probe_and_mended_by_up(ca: Path) -> None:
-    """This is the fault. Harbor's own health sees nothing of it."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=4096)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    swap = f"umask 077; cat >{TOKEN_KEY}.new; chown 10000:10000 {TOKEN_KEY}.new; mv {TOKEN_KEY}.new {TOKEN_KEY}"
-    hosts.run("hub2", swap, stdin=pem.decode(), check=True)
+def test_a_hub_with_a_key_of_its_own_is_found_by_the_probe_though_harbor_says_that_all_is_well(ca: Path) -> None:
+    """This is the fault that the project was born from."""
+    by_hand.put("hub2", by_hand.TOKEN_KEY, by_hand.token_key())
     first, second = HUBS.values()
     with client(ca) as session:
         assert {use(session, second, mint(session, first)) for _ in range(20)} == {REFUSED}
@@ -146,7 +143,23 @@ def test_a_hub_with_a_key_of_its_own_is_found_by_the_probe_and_mended_by_up(ca: 
     found = probe()
     assert found.returncode != 0
     assert "the token keys differ" in " ".join(found.stdout.split())
-    DEV.up({"repair": "after-the-swap", "harbor": ROTATED}).ok()
+
+
+def test_hubs_that_see_different_storage_are_found_by_the_probe() -> None:
+    """Each has a registry that works, and no image of the other's."""
+    with by_hand.storage_of_its_own("hub2"):
+        found = probe()
+    assert "or their storage does" in " ".join(found.stdout.split())
+
+
+def test_whatever_differs_on_a_hub_is_found_by_the_probe_and_mended_by_one_up(ca: Path) -> None:
+    """Each row of what must be equal on all hubs, changed by hand on one of them; the token key differs as well."""
+    by_hand.change_everything("hub2")
+    said = " ".join(probe().stdout.split())
+    for what in by_hand.EVERYTHING:
+        assert f"its {what} is not what the stack wants" in said, said
+    DEV.up({"repair": "after-the-changes", "harbor": ROTATED}).ok()
+    first, second = HUBS.values()
     with client(ca) as session:
         assert {use(session, second, mint(session, first)) for _ in range(20)} == {200}
     assert probe().returncode == 0
