@@ -4,11 +4,13 @@ Owns requests and the machine's own addresses on the lab's network. Does not own
 """
 
 import base64
+import itertools
 import json
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -67,6 +69,23 @@ def login(session: httpx.Client, address: str, who: Account | None = None) -> in
         return challenge.status_code
     answer = ask(session, address, TOKEN, auth=who or robot())
     return use(session, address, answer.json()["token"]) if answer.is_success else answer.status_code
+
+
+def alternating_logins(ca: Path, sources: Sequence[str], hubs: Sequence[str], count: int) -> list[int]:
+    """What came of ``count`` logins, from every source side by side: the token of one hub is used at another, and
+    through the load balancers; the higher code of these two."""
+
+    def some(source: str) -> list[int]:
+        pairs = itertools.islice(itertools.cycle(itertools.permutations(hubs, 2)), count // len(sources))
+        codes = []
+        with client(ca, source) as session:
+            for here, there in pairs:
+                token = mint(session, here)
+                codes.append(max(use(session, there, token), use(session, hosts.VIP, token)))
+        return codes
+
+    with ThreadPoolExecutor(len(sources)) as pool:
+        return [code for codes in pool.map(some, sources) for code in codes]
 
 
 @dataclass

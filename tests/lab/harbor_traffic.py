@@ -33,6 +33,7 @@ class Client:
     ca: Path
     source: str
     address: str = hosts.VIP
+    piece_bytes: int = PIECE_BYTES
     refused: int = 0
     done: int = 0
     errors: list[str] = field(default_factory=list)
@@ -57,21 +58,21 @@ class Client:
 
     def push(self) -> None:
         """A layer in pieces, on one connection from its first to its last: on the hub where it began."""
-        pieces = [os.urandom(PIECE_BYTES) for _ in range(PIECES)]
+        pieces = [os.urandom(self.piece_bytes) for _ in range(PIECES)]
         digest = f"sha256:{hashlib.sha256(b''.join(pieces)).hexdigest()}"
         with client(self.ca, self.source) as session:
             answer = self.request(session, "POST", f"/v2/{self.repository}/blobs/uploads/", 202)
             ports = {_own_port(answer)}
             for number, piece in enumerate(pieces):
                 time.sleep(PIECE_SECONDS)
-                first = number * PIECE_BYTES
+                first = number * self.piece_bytes
                 headers = {"Content-Range": f"{first}-{first + len(piece) - 1}", "Content-Type": BLOB}
                 answer = self.request(session, "PATCH", _location(answer), 202, content=piece, headers=headers)
                 ports.add(_own_port(answer))
             ports.add(_own_port(self.request(session, "PUT", f"{_location(answer)}&digest={digest}", 201)))
             if len(ports) != 1:
                 raise httpx.HTTPError(f"an upload needed {len(ports)} connections")
-            layer = {"mediaType": BLOB, "digest": digest, "size": PIECES * PIECE_BYTES}
+            layer = {"mediaType": BLOB, "digest": digest, "size": PIECES * self.piece_bytes}
             manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layer, "layers": [layer]}
             path, headers = f"/v2/{self.repository}/manifests/latest", {"Content-Type": MANIFEST}
             self.request(session, "PUT", path, 201, json=manifest, headers=headers)

@@ -3,11 +3,9 @@
 Runs on stack ``dev``, in the order of this file.
 """
 
-import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,19 @@ import pytest
 from lab import engine, hosts, stores, toolchain
 from lab.paths import CLONE
 from tests.lab import by_hand
-from tests.lab.harbor_clients import NAME, REFUSED, Logins, addresses, ask, client, login, mint, robot, use
+from tests.lab.harbor_clients import (
+    NAME,
+    REFUSED,
+    Logins,
+    addresses,
+    alternating_logins,
+    ask,
+    client,
+    login,
+    mint,
+    robot,
+    use,
+)
 from tests.lab.harbor_traffic import Traffic
 from tests.lab.program import DEV
 from tests.waiting import eventually
@@ -52,17 +62,9 @@ def sources() -> Iterator[list[str]]:
         yield made
 
 
-def test_two_thousand_logins_alternating_between_hubs_meet_no_401(ca: Path) -> None:
+def test_two_thousand_logins_alternating_between_hubs_meet_no_401(ca: Path, sources: list[str]) -> None:
     """Two hubs with keys of their own answered ``docker login`` with 401 at random."""
-
-    def logs_in(worker: int) -> list[int]:
-        pairs = itertools.islice(itertools.cycle(itertools.permutations(HUBS.values(), 2)), LOGINS // CLIENTS)
-        with client(ca) as session:
-            return [use(session, there, mint(session, here)) for here, there in pairs]
-
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        codes = [code for found in pool.map(logs_in, range(CLIENTS)) for code in found]
-    assert codes == [200] * LOGINS
+    assert alternating_logins(ca, sources, list(HUBS.values()), LOGINS) == [200] * LOGINS
 
 
 def test_logins_through_the_url_succeed_for_clients_at_many_addresses(ca: Path, sources: list[str]) -> None:
