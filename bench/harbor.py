@@ -16,13 +16,14 @@ from typing import Any
 
 from bench.ground import on_all
 from bench.ready import timed
-from lab import hosts, ssh, stores
+from lab import hosts, ssh
 from lab.paths import CLONE
 from releases import read_lock, read_release
 from releases.schema import HARBOR_IMAGES
+from tests.lab.another_harbor import empty, stores_for
 from tests.lab.harbor_clients import ADMIN, NAME, addresses, alternating_logins, ask, client, mint
 from tests.lab.harbor_traffic import PIECES, Client, Traffic
-from tests.lab.program import DEV, Program, spares
+from tests.lab.program import DEV, spares
 from tests.lab.trial import on_spares
 from tests.waiting import eventually
 
@@ -33,8 +34,7 @@ PULL_BYTES, PULLS, PULLERS = 64 * 1024 * 1024, 4, 4
 
 # What a Harbor is added to, and its two hubs.
 MASTER, *NEW_HUBS = list(hosts.BENCH)[:3]
-DATABASE = "bench"
-FOLDER = f"{hosts.STORAGE}/{DATABASE}"
+OURS = "benchhubs"
 WELL_SECONDS = 180
 
 # As Docker Compose does it: containers are made and started through the engine's API, the log first as all others
@@ -110,45 +110,33 @@ def _pulls(ca: Path, sources: Sequence[str]) -> dict[str, Any]:
 def _additions() -> dict[str, Any]:
     """A cluster runs, Docker's engine is on the hubs, and Harbor's images are there: what follows is timed."""
     balancer = {"address": hosts.ADDRESSES[MASTER], "port": 7443, "vip": None, "extraSans": []}
-    values = {"cluster": {"name": "bench-hubs", "cni": "none"}, "loadBalancer": balancer}
-    with _hubs(), on_spares("bench-hubs", {MASTER: ["master", "lb"]}, values) as trial:
+    values = {"cluster": {"cni": "none"}, "loadBalancer": balancer}
+    with _hubs(), stores_for(OURS) as harbor, on_spares(OURS, {MASTER: ["master", "lb"]}, values) as trial:
         trial.program.up().ok()
-        harbor = _harbor()
-        up = trial.program.up(harbor).ok().seconds
+        hubs = spares(NEW_HUBS, {name: ["hub"] for name in NEW_HUBS})
+        up = trial.program.up({"hosts": hubs, **harbor}).ok().seconds
         _keep_containers()
-        _empty(trial.program, harbor)
+        on_all(NEW_HUBS, "docker rm -f $(docker ps -aq) >/dev/null")
+        empty(OURS)
         script = timed(_start_containers)
     return {"harbor_up_seconds": up, "harbor_script_seconds": script}
 
 
 @contextmanager
 def _hubs() -> Iterator[None]:
-    """Two hubs with the images, an empty database, and an empty folder on the storage."""
-    _make_database()
-    images = read_release(DEV.settings()["release"]["name"])
-    lock = read_lock(CLONE / DEV.settings()["release"]["lock"], images.name)
-    pull = "\n".join(f"docker pull -q {images.image(name)}@{lock.images[name]}" for name in HARBOR_IMAGES)
+    """Two hubs with the images of Harbor."""
+    release = DEV.settings()["release"]
+    file, lock = read_release(release["name"]), read_lock(CLONE / release["lock"], release["name"])
+    pull = "\n".join(f"docker pull -q {file.image(name)}@{lock.images[name]}" for name in HARBOR_IMAGES)
     try:
         for name in NEW_HUBS:
             hosts.create(name, hub=True)
         ssh.ensure(NEW_HUBS)
-        on_all(NEW_HUBS, f"set -e\nmkdir -p {FOLDER}\n{pull}")
+        on_all(NEW_HUBS, f"set -e\n{pull}")
         yield
     finally:
-        hosts.run(NEW_HUBS[0], ["rm", "-rf", FOLDER])
         for name in NEW_HUBS:
             hosts.destroy(name)
-        hosts.run(stores.POSTGRESQL, stores.SQL_SHELL, stdin=_drop(), check=True)
-
-
-def _harbor() -> dict[str, Any]:
-    """What is added to the stack's settings."""
-    settings = DEV.settings()
-    harbor = settings["harbor"] | {"storage": {"shared": {"path": FOLDER}}, "pullSecrets": []}
-    harbor["database"] = harbor["database"] | {"name": DATABASE}
-    harbor["redis"] = harbor["redis"] | {"databases": {"core": 6, "jobservice": 7, "registry": 8, "trivy": 9}}
-    secrets = {name: settings[name] for name in stores.SECRETS}
-    return {"hosts": spares(NEW_HUBS, {name: ["hub"] for name in NEW_HUBS}), "harbor": harbor, **secrets}
 
 
 def _keep_containers() -> None:
@@ -164,15 +152,6 @@ def _keep_containers() -> None:
             hosts.run(hub, f"mkdir -p /var/tmp/harbor && cat >{path}", stdin=json.dumps(body), check=True)
 
 
-def _empty(program: Program, harbor: dict[str, Any]) -> None:
-    """No container and nothing in the stores, as before the ``up``; files, network and images stay."""
-    on_all(NEW_HUBS, "docker rm -f $(docker ps -aq) >/dev/null")
-    hosts.run(NEW_HUBS[0], f"find {FOLDER}/registry -mindepth 1 -delete", check=True)
-    _make_database()
-    commands = "".join(f"SELECT {number}\nFLUSHDB\n" for number in harbor["harbor"]["redis"]["databases"].values())
-    hosts.run(stores.REDIS, ["redis-cli"], stdin=f"AUTH {stores.REDIS_PASSWORD}\n{commands}", check=True)
-
-
 def _start_containers() -> None:
     """On both hubs side by side, until Harbor says on each that all of it is well, which ends an ``up`` as well."""
     on_all(NEW_HUBS, START)
@@ -184,12 +163,3 @@ def _well(hub: str) -> bool:
     health = ["curl", "-sk", "--max-time", "2", f"https://{hosts.ADDRESSES[hub]}/api/v2.0/health"]
     said = hosts.run(hub, health).stdout
     return '"healthy"' in said and "unhealthy" not in said
-
-
-def _make_database() -> None:
-    create = f"CREATE DATABASE {DATABASE} OWNER {stores.ACCOUNT};\n"
-    hosts.run(stores.POSTGRESQL, stores.SQL_SHELL, stdin=_drop() + create, check=True)
-
-
-def _drop() -> str:
-    return f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE);\n"

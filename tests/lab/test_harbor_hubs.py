@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lab import hosts, ssh, stack, stores
+from lab import hosts, ssh, stack
 from lab.mirror.content import BEFORE
 from lab.stack import release_name
 from releases import read_release
+from tests.lab.another_harbor import folder, stores_for
 from tests.lab.harbor_clients import ADMIN, Logins, addresses, ask, client
-from tests.lab.program import DEV
 from tests.lab.trial import Trial, on_spares
 from tests.lab.untouched import no_host_changed
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.lab
 MASTER, *HUBS = ["spare1", "spare2", "spare3"]
 FIRST, SECOND = HUBS
 ROLES = {MASTER: ["master", "lb"], FIRST: ["hub"], SECOND: ["hub"]}
-NAME, DATABASE = "hub.trial.lab", "trial"
-FOLDER = f"{hosts.STORAGE}/{DATABASE}"
+OURS = "hubs"
+NAME, FOLDER = f"hub.{OURS}.lab", folder(OURS)
 NOWHERE = "10.77.0.199"
 VERSION_BEFORE, VERSION = (read_release(name).versions.harbor for name in (BEFORE, release_name()))
 BACKUPS = "/var/backups/evenkeel/harbor"
@@ -37,38 +37,17 @@ echo $(($(/usr/bin/date +%s) - 31))
 """
 
 
-def _settings() -> dict[str, Any]:
-    secrets = {name: value for name, value in DEV.settings().items() if name in stores.SECRETS}
-    harbor = DEV.settings()["harbor"] | {
-        "url": f"https://{NAME}",
-        "storage": {"shared": {"path": FOLDER}},
-        "pullSecrets": [],
-    }
-    harbor["database"] = harbor["database"] | {"name": DATABASE}
-    harbor["redis"] = harbor["redis"] | {"databases": {"core": 10, "jobservice": 11, "registry": 12, "trivy": 13}}
-    return {
-        "cluster": {"name": DATABASE, "cni": "none"},
-        "loadBalancer": {"address": hosts.ADDRESSES[MASTER], "port": 7443, "vip": None, "extraSans": []},
-        "harbor": harbor,
-        "release": {"name": BEFORE, "lock": str(stack.lock(BEFORE))},
-        **secrets,
-    }
-
-
 @pytest.fixture(scope="module")
 def trial() -> Iterator[Trial]:
     """One master, which is the load balancer too, and two hubs; no ``up`` yet."""
-    make = f"CREATE DATABASE {DATABASE} OWNER {stores.ACCOUNT};\n"
-    hosts.run(stores.POSTGRESQL, stores.SQL_SHELL, stdin=f"{_drop()}{make}", check=True)
-    try:
-        with on_spares("hubs", ROLES, _settings()) as made:
-            hosts.run(FIRST, ["mkdir", "-p", FOLDER], check=True)
+    balancer = {"address": hosts.ADDRESSES[MASTER], "port": 7443, "vip": None, "extraSans": []}
+    release = {"name": BEFORE, "lock": str(stack.lock(BEFORE))}
+    with stores_for(OURS) as harbor:
+        values = {"cluster": {"cni": "none"}, "loadBalancer": balancer, "release": release, **harbor}
+        with on_spares(OURS, ROLES, values) as made:
             for host in ROLES:
                 hosts.run(host, "systemctl is-system-running --wait")
             yield made
-    finally:
-        hosts.run(stores.POSTGRESQL, stores.SQL_SHELL, stdin=_drop(), check=True)
-        hosts.run("hub1", ["rm", "-rf", FOLDER], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +83,8 @@ def refused(trial: Trial, changes: Mapping[str, Any]) -> str:
 def test_a_database_that_cannot_be_reached_and_a_wrong_password_of_redis_are_told_together(trial: Trial) -> None:
     said = refused(trial, {"harbor": {"database": {"host": NOWHERE}}, "harborRedisPassword": "wrong"})
     for hub in HUBS:
-        assert f"evenkeel: {hub}: preflight: the database {DATABASE} at {NOWHERE}:5432 cannot be reached" in said
-        assert f"evenkeel: {hub}: preflight: Redis at 10.77.0.52:6379 does not take the password" in said
+        assert f"evenkeel: {hub}: preflight: the database {OURS} at {NOWHERE}:5432 cannot be reached" in said
+        assert f"evenkeel: {hub}: preflight: Redis at 10.77.0.52:6380 does not take the password" in said
     assert "or correct evenkeel:harbor.database" in said
     assert "correct evenkeel:harborRedisPassword" in said
 
@@ -113,7 +92,7 @@ def test_a_database_that_cannot_be_reached_and_a_wrong_password_of_redis_are_tol
 def test_a_password_that_the_database_does_not_take_is_refused_by_its_key(trial: Trial) -> None:
     said = refused(trial, {"harborDatabasePassword": "wrong"})
     for hub in HUBS:
-        assert f"evenkeel: {hub}: preflight: the database {DATABASE} at 10.77.0.51:5432 does not take the pass" in said
+        assert f"evenkeel: {hub}: preflight: the database {OURS} at 10.77.0.51:5432 does not take the pass" in said
     assert "correct evenkeel:harborDatabasePassword" in said
 
 
@@ -232,7 +211,3 @@ def make_project(ca: Path, name: str) -> None:
             auth=ADMIN,
         )
     assert made.status_code == 201, made.text
-
-
-def _drop() -> str:
-    return f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE);\n"
