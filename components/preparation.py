@@ -13,11 +13,10 @@ import pulumi
 from pulumi_command import remote
 
 from components import hub_preflight
-from components.host import SCRIPTS, RemoteHost, Staged
+from components.host import RemoteHost, Staged
 from render import preparation
 from settings import Stack
 
-SERVICES = ("upstream-", "csr-approver")
 CHECK = "preflight"
 SECONDS_FOR_ALL = 30  # longer than a host that does not answer takes to be given up
 
@@ -35,9 +34,7 @@ class Preparation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PreparationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Preparation", name, None, opts)
-        # What runs as a service comes with its own part: it changes, and is restarted, in the host's turn.
-        paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
-        scripts = {path.name: path.read_text() for path in paths}
+        scripts = preparation.host_scripts()
         steps = [(host, CHECK) for host in args.hosts] + [(hub, hub_preflight.STEP) for hub in args.stack.hubs()]
         together = _Together(f"{host}-{step}" for host, step in steps)
         holds = pulumi.ErrorHook(f"{name}-tells-all", together.hold)
