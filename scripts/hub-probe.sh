@@ -1,8 +1,9 @@
 #!/bin/sh
 # Finds what no health endpoint of Harbor sees: a hub that runs with other keys than the stack's, or than its fellows'.
-# Changes nothing. May run at any time; usage: hub-probe.sh [here]
+# Changes nothing. May run at any time; usage: hub-probe.sh [here|keys]
 #   (nothing)  what this hub's containers run with, and what is begun here used at every hub
 #   here       the same without the other hubs
+#   keys       only what this hub's containers run with, which asks nobody
 # Prints a line a check: "ok WHAT" or "wrong WHAT: WHY"; ends with 1 when one is wrong.
 # Does not own what is right: that is in hub/fingerprints, digests keyed with a secret of the stack (render/hub.py).
 set -eu
@@ -147,6 +148,8 @@ headers=$(mktemp)
 trap 'rm -f "$headers"' EXIT
 check_fingerprints
 for hub in $HUBS; do
-    if [ "${hub%%=*}" = "$HUB" ] || [ "${1:-}" != here ]; then use_at "${hub%%=*}" "${hub#*=}"; fi
+    case ${1:-}/${hub%%=*} in
+    "/"* | "here/$HUB") use_at "${hub%%=*}" "${hub#*=}" ;;
+    esac
 done
 [ "$wrongs" = 0 ]
