@@ -11,11 +11,10 @@ from functools import partial
 
 import pulumi
 
-from components import hub_preflight
 from components.host import RemoteHost, Staged, Text
 from components.remote_command import RemoteCommand
-from render import preparation
-from settings import Stack
+from render import hub_preflight, preparation
+from settings import Harbor, Stack
 
 CHECK = "preflight"
 SECONDS_FOR_ALL = 30  # longer than a host that does not answer takes to be given up
@@ -114,7 +113,13 @@ def _compared(stack: Stack, checks: Mapping[tuple[str, str], RemoteCommand]) -> 
     said = {host: pulumi.Output.unsecret(check.stdout) for (host, step), check in checks.items() if step != CHECK}
     if harbor is None or not said:
         return pulumi.Output.from_input(None)
-    return pulumi.Output.all(**said).apply(lambda texts: hub_preflight.same_storage(harbor, texts))
+    return pulumi.Output.all(**said).apply(lambda texts: same_storage(harbor, texts))
+
+
+def same_storage(harbor: Harbor, said: Mapping[str, str]) -> None:
+    """Refuses hubs that see different folders as their storage."""
+    if text := hub_preflight.other_storage(harbor, said):
+        raise pulumi.RunError(text)
 
 
 def _warn(descriptions: Mapping[str, str]) -> None:

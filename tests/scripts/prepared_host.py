@@ -25,7 +25,8 @@ CONTAINERD = """#!/bin/sh
 if grep -q broken "$2"; then echo "containerd: cannot read" >&2; exit 1; fi
 if grep -q novel "$2"; then echo 'msg="Ignoring unknown key in TOML" key=novel plugin=x' >&2; fi
 """
-SYSTEMCTL = """echo "$*" >>"$EVENKEEL_ROOT/systemctl.log"
+SYSTEMCTL = """case $1 in is-*) exit 0 ;; esac
+echo "$*" >>"$EVENKEEL_ROOT/systemctl.log"
 case "$*" in
 "start containerd" | "restart containerd") : >"$EVENKEEL_ROOT/run/containerd.up" ;;
 esac"""
@@ -84,7 +85,7 @@ class PreparedHost(BareHost):
 
     @property
     def systemctl_calls(self) -> list[str]:
-        """Everything that was asked of systemd."""
+        """Everything that systemd was told to do."""
         log = self.root / "systemctl.log"
         return log.read_text().splitlines() if log.exists() else []
 
