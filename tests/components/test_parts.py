@@ -1,6 +1,8 @@
 """What ``render.parts`` says that a host has is what the components stage there, no more and no less."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,9 @@ def stack(tmp_path: Path) -> Stack:
 def staged(stack: Stack) -> dict[str, dict[str, set[tuple[str, str, str]]]]:
     """By host and part: the modes, owners and paths of the files."""
     found: dict[str, dict[str, set[tuple[str, str, str]]]] = {name: {} for name in stack.hosts}
-    for program in (control_plane, load_balancers, harbor_of):
-        for name, command in commands(run(lambda program=program: program(stack))).items():
+    programs: list[Callable[[Stack], object]] = [control_plane, load_balancers, harbor_of]
+    for program in programs:
+        for name, command in commands(run(partial(program, stack))).items():
             text = unwrapped(command.inputs["stdin"])
             of_host = found[name.split("-")[0]]
             for part in BEGUN.findall(text):
