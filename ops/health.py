@@ -97,7 +97,7 @@ def report(name: str, stack: Stack, said: Mapping[str, str], nodes: str, now: da
     found.upstreams = [Upstream(host, *words) for host, kind, words in facts if kind == "upstream"]
     found.vip_holders = [host for host, kind, _ in facts if kind == "vip"]
     found.hub_keys = {host: _wrong_keys(text) for host, text in said.items() if host in stack.hubs()}
-    ends = [Certificate(host, words[0], _time(words[1])) for host, kind, words in facts if kind == "certificate"]
+    ends = [Certificate(host, words[0], _time(words[1:])) for host, kind, words in facts if kind == "certificate"]
     found.certificates = sorted(ends, key=lambda one: (one.not_after, one.host, one.path))
     found.last_backup = max((words[0] for _, kind, words in facts if kind == "backup"), default=None)
     found.troubles = list(_troubles(found, stack, facts, now))
@@ -182,5 +182,6 @@ def _fact(line: str) -> tuple[str, list[str]]:
     return kind, words
 
 
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+def _time(words: list[str]) -> datetime:
+    """As openssl writes it; a day of one digit has a second blank before it."""
+    return datetime.strptime(" ".join(filter(None, words)), "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)

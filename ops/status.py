@@ -22,7 +22,7 @@ from render import load_balancer
 from render.preparation import SCRIPTS, assignments
 from settings import Host, Stack
 
-SECONDS = 15
+SECONDS = 30
 CERTIFICATES_SHOWN = 5
 NODES = objects.GET.format(what="nodes")
 MEGABYTE = 1024 * 1024

@@ -27,22 +27,22 @@ wrong() {
     wrongs=$((wrongs + 1))
 }
 
-# fingerprint: of standard input.
+# fingerprint: of standard input, whole; hub/fingerprints has the beginnings.
 fingerprint() {
-    { cat "$hub_secrets/fingerprint-key"; printf '\n'; cat; } | sha256sum | cut -c 1-16
+    { printf '%s\n' "$fingerprint_key"; cat; } | sha256sum
 }
 
 # What each container was really started with, and what it sees now: its process's own environment and files.
 check_fingerprints() {
-    checked_service='' checked_wrongs=$wrongs
+    checked_service='' checked_wrongs=$wrongs fingerprint_key=$(cat "$hub_secrets/fingerprint-key")
     while read -r service kind name wanted; do
         [ "$service" = "$checked_service" ] || open_service "$service"
         [ -n "$checked_pid" ] || continue
         case $kind in
-        env) found=$(tr '\0' '\n' <"/proc/$checked_pid/environ" | sed -n "s/^$name=//p" | tr -d '\n' | fingerprint) ;;
+        env) found=$(printf '%s\n' "$checked_env" | sed -n "s/^$name=//p" | tr -d '\n' | fingerprint) ;;
         file) found=$(fingerprint <"/proc/$checked_pid/root$name" 2>/dev/null) || found=missing ;;
         esac
-        [ "$found" = "$wanted" ] || wrong "$service" "its $kind $name is not what the stack wants"
+        [ "${found#"$wanted"}" != "$found" ] || wrong "$service" "its $kind $name is not what the stack wants"
     done <"$hub_secrets/fingerprints"
     [ "$wrongs" != "$checked_wrongs" ] || right "every container has the stack's own keys, secrets and settings"
 }
@@ -51,6 +51,7 @@ open_service() {
     checked_service=$1
     checked_pid=$(docker inspect --format '{{if .State.Running}}{{.State.Pid}}{{end}}' "harbor-$1" 2>/dev/null) || checked_pid=
     [ -n "$checked_pid" ] || wrong "$1" "its container does not run"
+    checked_env=$(tr '\0' '\n' <"/proc/$checked_pid/environ" 2>/dev/null) || checked_env=
 }
 
 # ask ADDRESS METHOD PATH WORD...: prints the answer's body, then its code in a line of its own; headers go to $headers.

@@ -43,7 +43,7 @@ tell_balancer() {
 # certificate NAME: standard input holds its PEM.
 certificate() {
     certificate_end=$(openssl x509 -noout -enddate 2>/dev/null) || return 0
-    printf 'certificate %s %s\n' "$1" "$(date -u -d "${certificate_end#*=}" +%Y-%m-%dT%H:%M:%SZ)"
+    printf 'certificate %s %s\n' "$1" "${certificate_end#*=}"
 }
 
 tell_certificates() {
