@@ -109,4 +109,4 @@ def _paired(want: list[Any], have: list[Any]) -> list[tuple[str, Any, Any]] | No
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value)

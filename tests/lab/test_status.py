@@ -40,11 +40,6 @@ class ClusterDamage:
 
 ON_HOSTS = [
     Damage("lb1", "sed -i s/10m/3s/ /etc/nginx/nginx.conf", "/etc/nginx/nginx.conf differs"),
-    Damage(
-        "lb1",
-        "sed -i '/# wudang/d' /var/lib/evenkeel/lb/live/apiserver.upstream.conf",
-        "apiserver upstream wudang is not in nginx's list",
-    ),
     Damage("lb1", "systemctl disable nginx", "nginx is active and disabled"),
     Damage(
         "lb2", "sed -i '/^apiserver emei/d' /var/lib/evenkeel/lb/upstreams", "/var/lib/evenkeel/lb/upstreams differs"
