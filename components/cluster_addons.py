@@ -28,7 +28,6 @@ from settings import Stack
 
 FIELD_MANAGER = "evenkeel"
 HOST = "evenkeel.dev/host"
-REPAIR = "evenkeel.dev/repair"
 WORKLOADS = ("DaemonSet", "Deployment")
 
 
@@ -64,7 +63,7 @@ class ClusterAddons(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClusterAddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:ClusterAddons", name, None, opts)
-        self._name, self._stack, self._await_ready = name, args.stack, args.await_ready
+        self._name, self._await_ready = name, args.await_ready
         self.provider = Provider(
             f"{name}-api",
             kubeconfig=pulumi.Output.secret(args.kubeconfig),
@@ -98,13 +97,12 @@ class ClusterAddons(pulumi.ComponentResource):
     def _applied(self, body: Object) -> Object:
         """A Service is never waited for: that takes 10 s of unchanged endpoints, and says less than its ready pods."""
         skips = body["kind"] == "Service" or (body["kind"] in WORKLOADS and not self._await_ready)
-        return annotated(body, again(self._stack) | ({"pulumi.com/skipAwait": "true"} if skips else {}))
+        return annotated(body, {"pulumi.com/skipAwait": "true"} if skips else {})
 
     def _node_role(self, node: str, labels: Mapping[str, str], host: pulumi.Input[str]) -> KubernetesObject:
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "labels": dict(labels)}}
         options = pulumi.ResourceOptions.merge(self._options([]), pulumi.ResourceOptions(retain_on_delete=True))
-        annotations = {**again(self._stack), HOST: host}
-        return KubernetesObject(f"{self._name}-node-{node}", annotated(body, annotations), options, patch=True)
+        return KubernetesObject(f"{self._name}-node-{node}", annotated(body, {HOST: host}), options, patch=True)
 
     def _options(self, before: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self.provider, depends_on=list(before))
@@ -114,11 +112,6 @@ def type_token(api_version: str, kind: str, patch: bool = False) -> str:
     """The official package's name for a kind, such as ``kubernetes:core/v1:ConfigMap``."""
     module = api_version if "/" in api_version else f"core/{api_version}"
     return f"kubernetes:{module}:{kind}{'Patch' if patch else ''}"
-
-
-def again(stack: Stack) -> dict[str, str]:
-    """The annotation that has an object applied again, whole, when ``repair`` is another word: nobody else minds it."""
-    return {REPAIR: stack.repair} if stack.repair else {}
 
 
 def annotated(body: Object, annotations: Mapping[str, pulumi.Input[str]]) -> Object:

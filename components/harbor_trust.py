@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
-from components.cluster_addons import ClusterAddons, KubernetesObject, again, annotated
+from components.cluster_addons import ClusterAddons, KubernetesObject, annotated
 from components.harbor import Harbor, robot_of
 from components.host import RemoteHost, Staged
 from render import containerd
@@ -58,7 +58,7 @@ def pull_secrets(stack: Stack, harbor: Harbor, addons: ClusterAddons) -> list[Ku
         made.append(
             KubernetesObject(
                 name,
-                annotated(body, again(stack)),
+                annotated(body, {}),
                 pulumi.ResourceOptions(parent=addons, provider=addons.provider, depends_on=[harbor.robots]),
             )
         )

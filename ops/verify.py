@@ -28,7 +28,7 @@ from settings import Host, Stack
 DRIFT, UNKNOWN = 2, 1
 REMEDY = (
     "To mend this: `pulumi config set evenkeel:repair WORD --stack {stack}` with a word that it did not have, "
-    "and `pulumi up --stack {stack}`."
+    "and `pulumi up --refresh --stack {stack}`; docs/status.md says what that leaves to you."
 )
 LINES_OF_A_DIFF = 40
 REVISION = re.compile(r"(evenkeel\.dev/revision:).*")

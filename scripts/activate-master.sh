@@ -135,10 +135,7 @@ approver_install() {
 }
 
 approver_activate() {
-    pending csr-approver $APPROVER_PARTS || {
-        keep evenkeel-csr-approver || fail "activate csr-approver" "it does not start" "look at 'journalctl -u evenkeel-csr-approver' on this host, and run up again"
-        return 0
-    }
+    pending csr-approver $APPROVER_PARTS || return 0
     approver_install
     systemctl restart evenkeel-csr-approver
     applied csr-approver $APPROVER_PARTS
@@ -154,18 +151,9 @@ start_all() {
     approver_install
 }
 
-# Before anything is put right: what puts a file right that others read too hides from them that it was not.
-note_drift() {
-    ! drifted $APISERVER_PARTS || DRIFTED="$DRIFTED kube-apiserver"
-    ! drifted $CONTROLLER_MANAGER_PARTS || DRIFTED="$DRIFTED kube-controller-manager"
-    ! drifted $SCHEDULER_PARTS || DRIFTED="$DRIFTED kube-scheduler"
-    ! drifted $KUBELET_PARTS || rm -f "$EVENKEEL_STATE/applied/kubelet"
-}
-
 # A kubelet that is well stays as it is until its own apiserver is new: no pod is replaced without a kubelet, and none
 # shall meet an apiserver that is older than itself.
 roll_all() {
-    note_drift
     runtime_activate
     kubelet_healthy || kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"

@@ -9,14 +9,14 @@ RUNTIME_PARTS="runtime runtime.artifacts"
 # runtime_activate: containerd runs, and is well, with what is staged. Nothing happens where that is so already.
 runtime_activate() {
     # shellcheck disable=SC2086 # a list of words
-    if pending runtime $RUNTIME_PARTS || programs_drifted runtime; then
+    if pending runtime $RUNTIME_PARTS; then
         for runtime_part in $RUNTIME_PARTS; do install_part "$runtime_part" >/dev/null; done
         install_artifacts runtime
         systemctl daemon-reload
         say "starting containerd with its new files"
         runtime_start restart
         applied runtime $RUNTIME_PARTS
-    elif ! keep containerd || ! runtime_well; then
+    elif ! runtime_well; then
         runtime_start start
     fi
 }

@@ -79,14 +79,6 @@ install_artifacts() {
     done <"$EVENKEEL_STATE/artifacts/$1"
 }
 
-# programs_drifted GROUP: succeeds when a program of artifacts/GROUP is not the one that was installed.
-programs_drifted() {
-    while read -r drifted_name drifted_sha256 _ drifted_folder _; do
-        artifact_installed "$drifted_name" "$drifted_sha256" "$EVENKEEL_ROOT$drifted_folder" || return 0
-    done <"$EVENKEEL_STATE/artifacts/$1"
-    return 1
-}
-
 # artifact_installed NAME SHA256 FOLDER: it was installed, and nobody has removed a program of it since.
 artifact_installed() {
     [ "$(cat "$EVENKEEL_STATE/installed/$1" 2>/dev/null)" = "$2" ] || return 1

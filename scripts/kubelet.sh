@@ -25,13 +25,11 @@ kubelet_install() {
 }
 
 kubelet_start() {
-    if pending kubelet $KUBELET_PARTS || programs_drifted kubelet; then
+    if pending kubelet $KUBELET_PARTS; then
         kubelet_install
         systemctl restart kubelet
         systemctl enable --quiet kubelet
         applied kubelet $KUBELET_PARTS
-    else
-        keep kubelet || kubelet_failed "it does not start"
     fi
 }
 

@@ -5,7 +5,6 @@
 #   staged/PART/{index,files/...}  what the stack wants; written by the stage commands, side by side on all hosts
 #   applied/PART                   the revision of PART that the running units were last started and found well with
 #   applied/PART.index             the files that revision installed, so that a later one can remove what it drops
-#   applied/PART.sums              their checksums, so that a later step sees what somebody else has changed since
 
 EVENKEEL_STATE=${EVENKEEL_STATE:-/var/lib/evenkeel}
 EVENKEEL_ROOT=${EVENKEEL_ROOT:-}
@@ -87,34 +86,13 @@ revision_of() {
     done | sha256sum | cut -c 1-16
 }
 
-# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with, or not those in
-# place any more. What UNIT was found well with is forgotten then: whoever goes back to it after a turn that failed needs
-# a turn again. Modes and owners are put right at once, since nothing restarts for them.
+# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with. What UNIT was
+# found well with is forgotten then: whoever goes back to it after a turn that failed needs a turn again.
 pending() {
     pending_unit=$1
     shift
-    if [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" = "$(revision_of "$@")" ] && ! drifted "$@"; then
-        for pending_part in "$@"; do own_files "$pending_part"; done
-        return 1
-    fi
+    [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" != "$(revision_of "$@")" ] || return 1
     rm -f "$EVENKEEL_STATE/applied/$pending_unit"
-}
-
-# drifted PART...: succeeds when somebody else has changed or removed a file that one of these parts put in place.
-drifted() {
-    for drifted_part in "$@"; do
-        drifted_sums=$EVENKEEL_STATE/applied/$drifted_part.sums
-        [ ! -s "$drifted_sums" ] || sha256sum --check --status "$drifted_sums" 2>/dev/null || return 0
-    done
-    return 1
-}
-
-# own_files PART: its files in place have the modes and owners that are staged.
-own_files() {
-    while read -r own_mode own_owner own_path; do
-        chown "$own_owner" "$EVENKEEL_ROOT$own_path"
-        chmod "$own_mode" "$EVENKEEL_ROOT$own_path"
-    done <"$EVENKEEL_STATE/staged/$1/index"
 }
 
 # applied UNIT PART...: records that UNIT runs, and is well, with what is staged.
@@ -123,14 +101,6 @@ applied() {
     shift
     revision_of "$@" >"$EVENKEEL_STATE/applied/.$applied_unit"
     mv -f "$EVENKEEL_STATE/applied/.$applied_unit" "$EVENKEEL_STATE/applied/$applied_unit"
-}
-
-# keep UNIT...: each runs, now and after the next boot.
-keep() {
-    for keep_unit in "$@"; do
-        systemctl is-enabled --quiet "$keep_unit" 2>/dev/null || systemctl enable --quiet "$keep_unit"
-        systemctl is-active --quiet "$keep_unit" || systemctl start "$keep_unit" || return 1
-    done
 }
 
 # fill PATH: what a staged file's text becomes on this host. A step that has something to fill in defines its own.
@@ -145,16 +115,16 @@ install_part() {
     [ -d "$install_from" ] || fail activate "part $1 is not staged on this host" "run up again: it stages what is missing"
     while read -r install_mode install_owner install_path; do
         fill "$install_path" <"$install_from/files$install_path" >"$EVENKEEL_STATE/applied/.text"
-        if ! cmp -s "$EVENKEEL_STATE/applied/.text" "$EVENKEEL_ROOT$install_path"; then
+        if cmp -s "$EVENKEEL_STATE/applied/.text" "$EVENKEEL_ROOT$install_path"; then
+            chown "$install_owner" "$EVENKEEL_ROOT$install_path"
+            chmod "$install_mode" "$EVENKEEL_ROOT$install_path"
+        else
             replace "$install_mode" "$install_owner" "$install_path" newline <"$EVENKEEL_STATE/applied/.text"
             printf '%s\n' "$install_path"
         fi
     done <"$install_from/index"
     rm -f "$EVENKEEL_STATE/applied/.text"
-    own_files "$1"
     remove_dropped "$1"
-    cut -d ' ' -f 3- "$install_from/index" | sed "s|^|$EVENKEEL_ROOT|" | xargs -r sha256sum >"$EVENKEEL_STATE/applied/.sums"
-    mv -f "$EVENKEEL_STATE/applied/.sums" "$EVENKEEL_STATE/applied/$1.sums"
 }
 
 # remove_dropped PART: files that the part's last revision installed and this one doesn't name.

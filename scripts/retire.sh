@@ -37,8 +37,7 @@ drop() {
         stage_begin "$drop_part"
         stage_end "$drop_part"
         install_part "$drop_part" >/dev/null
-        rm -rf "$EVENKEEL_STATE/staged/$drop_part"
-        rm -f "$EVENKEEL_STATE/applied/$drop_part.index" "$EVENKEEL_STATE/applied/$drop_part.sums"
+        rm -rf "$EVENKEEL_STATE/staged/$drop_part" "$EVENKEEL_STATE/applied/$drop_part.index"
     done
 }
 

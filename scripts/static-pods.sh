@@ -25,14 +25,11 @@ place_pod() {
     for place_part in "$@"; do install_part "$place_part" >/dev/null; done
 }
 
-# in_place NAME PART...: the manifest in place is what place_pod would put there, and so is all that the pod read. Sets
-# PLACE_REVISION for it. DRIFTED: pods of which somebody else has changed a file.
-DRIFTED=
+# in_place NAME PART...: the manifest in place is what place_pod would put there. Sets PLACE_REVISION for it.
 in_place() {
-    in_place_name=$1 in_place_path=$MANIFESTS/$1.yaml
+    in_place_path=$MANIFESTS/$1.yaml
     shift
     PLACE_REVISION=$(revision_of "$@")
-    case " $DRIFTED " in *" $in_place_name "*) return 1 ;; esac
     fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" | cmp -s - "$in_place_path"
 }
 

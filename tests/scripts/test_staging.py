@@ -113,22 +113,3 @@ def test_a_step_waits_for_an_earlier_one_that_still_runs(host: Host) -> None:
     assert first.wait() == 0
     assert "waiting for an earlier step" in done.stderr
     assert done.stdout == "mine\n"
-
-
-def test_a_file_that_somebody_else_changed_or_removed_makes_its_unit_pending(host: Host) -> None:
-    """A repair finds what is staged as it was, and must see that what is in place isn't."""
-    host.run(stage_script({"etcd": [host.file("/e", "a\n")]}) + "install_part etcd; applied etcd etcd")
-    assert host.run("pending etcd etcd").returncode == 1
-    (host.root / "e").write_text("b\n")
-    assert host.run("pending etcd etcd").returncode == 0
-    host.run("install_part etcd; applied etcd etcd")
-    (host.root / "e").unlink()
-    assert host.run("pending etcd etcd").returncode == 0
-
-
-def test_a_mode_that_somebody_else_changed_is_put_right_and_nothing_is_pending(host: Host) -> None:
-    """A restart for it would be one for nothing."""
-    host.run(stage_script({"etcd": [host.file("/e", "a\n", "0600")]}) + "install_part etcd; applied etcd etcd")
-    (host.root / "e").chmod(0o644)
-    assert host.run("pending etcd etcd").returncode == 1
-    assert (host.root / "e").stat().st_mode & 0o777 == 0o600
