@@ -7,7 +7,6 @@ order hosts have their turn (``components.rollout``).
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pulumi
@@ -18,7 +17,6 @@ from render.files import File, stage_script, wrap
 from render.preparation import ON_HOST, assignments, privileged_shell, retiring
 from settings import Bastion, Host, Ssh
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 # A host that does not answer is reported after (1 + DIALS) * SECONDS_A_DIAL: long enough for lost packets and for
 # an SSH server that refuses a rush of connections, and short enough to wait for.
 DIALS = 3

@@ -2,10 +2,13 @@
 
 import typer
 
-from ops import harbor_probe, lock
+from ops import harbor_probe, lock, preflight, status, verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("lock")(lock.command)
+app.command("preflight")(preflight.command)
+app.command("status")(status.command)
+app.command("verify")(verify.command)
 app.command("harbor-probe")(harbor_probe.command)
 
 

@@ -9,6 +9,7 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from render import containerd, kubelet, network
@@ -25,7 +26,10 @@ from settings import Host, Role, Stack
 
 Scripts = Mapping[str, str]
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
-FROM_STANDARD_INPUT = {*PREFLIGHT, "hub-preflight.sh", "prepare.sh"}  # scripts that need not be on a host
+# Scripts that need not be on a host: they come on standard input.
+FROM_STANDARD_INPUT = {*PREFLIGHT, "hub-preflight.sh", "prepare.sh", "status.sh", "verify.sh"}
+SERVICES = ("upstream-", "csr-approver")  # what runs as a service comes with its own part, in the host's turn
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 ON_HOST = "/usr/local/lib/evenkeel"
 PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -134,6 +138,12 @@ NODE_SYSCTLS = {
     "vm.overcommit_memory": "1",
     "vm.panic_on_oom": "0",
 }
+
+
+def host_scripts() -> dict[str, str]:
+    """The texts of scripts/, by file name."""
+    paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
+    return {path.name: path.read_text() for path in paths}
 
 
 def preflight_body(stack: Stack, host: Host, scripts: Scripts) -> str:

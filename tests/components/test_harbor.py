@@ -163,7 +163,7 @@ def test_a_preview_writes_no_key_and_an_up_writes_one_that_only_its_user_reads(
 
 
 def test_hubs_that_see_different_folders_are_refused(tmp_path: Path) -> None:
-    from components.hub_preflight import same_storage
+    from components.preparation import same_storage
 
     harbor = sample(tmp_path).harbor
     assert harbor
