@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_command import remote
 
 from components.birth import Birth
 from components.harbor_node import HarborNode, HarborNodeArgs
 from components.harbor_secrets import HubSecrets
 from components.host import TELL_RUN, RemoteHost, Staged, call, run_of
+from components.remote_command import RemoteCommand
 from render import hub
 from render.preparation import ON_HOST, assignments
 from settings import PullSecret, Stack
@@ -49,7 +49,7 @@ class Harbor(pulumi.ComponentResource):
             for hub_name in args.stack.hubs()
         }
         self._roll(Birth(f"{name}-birth", {}, pulumi.ResourceOptions(parent=self)))
-        self.serving: list[remote.Command] = [node.returned for node in self.nodes.values()]
+        self.serving: list[RemoteCommand] = [node.returned for node in self.nodes.values()]
         self.pull_passwords = {
             robot_of(secret): args.secrets.password(f"pull-{secret.namespace}-{secret.name}").result
             for secret in _pull_secrets(args.stack)
@@ -60,14 +60,14 @@ class Harbor(pulumi.ComponentResource):
 
     def _roll(self, birth: Birth) -> None:
         everything = [one for node in self.nodes.values() for one in node.ready]
-        before: list[remote.Command] = []
+        before: list[RemoteCommand] = []
         for node in self.nodes.values():
             chained = [*everything, *self._args.balancers, *before]
             node.take_turn(birth.either(everything, chained), self._args.balancers)
             before = [node.returned]
 
-    def _make_robots(self) -> remote.Command:
-        """Through the first hub: they are in the database that all share."""
+    def _make_robots(self) -> RemoteCommand:
+        """Through the first hub: they are in the database that all share. After a turn it may be another database."""
         robots = {f"{hub.PROBE_ROBOT} system library pull,push,delete": self._args.secrets.probe_password}
         for secret in _pull_secrets(self._stack):
             robot = robot_of(secret)
@@ -77,13 +77,16 @@ class Harbor(pulumi.ComponentResource):
             lambda done: _robots_body(next(iter(self.nodes)), done[0].admin_password, done[1])
         )
         host = next(iter(self.nodes.values())).host
-        return host.run("harbor-robots", body, self, self.serving, secret=True)
+        return host.run("harbor-robots", body, self, self.serving, secret=True, because=self._turns())
 
-    def _probe(self, node: HarborNode) -> remote.Command:
+    def _probe(self, node: HarborNode) -> RemoteCommand:
         """Whatever changed on any hub: each tries all the others."""
-        because = pulumi.Output.concat(*(pulumi.Output.concat(" ", run_of(turn)) for turn in self.serving))
         body = call("hub-probe.sh", {"EVENKEEL_HOST": node.host.settings.name})
-        return node.host.run("harbor-probe", body, self, [*self.serving, self.robots], because=because)
+        return node.host.run("harbor-probe", body, self, [*self.serving, self.robots], because=self._turns())
+
+    def _turns(self) -> pulumi.Output[str]:
+        """Another text after each turn of any hub."""
+        return pulumi.Output.concat(*(pulumi.Output.concat(" ", run_of(turn)) for turn in self.serving))
 
 
 def robot_of(secret: PullSecret) -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
-from pulumi_command import remote
 
 from components.docker_engine import DockerEngine
 from components.harbor_secrets import HubSecrets
 from components.host import TELL_RUN, Parts, RemoteHost, Staged, call, run_of
+from components.remote_command import RemoteCommand
 from render import harbor, hub
 from render.harbor import Container, HarborSecrets, HealthCheck
 from render.hub import Keys
@@ -44,7 +44,7 @@ class HarborNodeArgs:
 class HarborNode(pulumi.ComponentResource):
     """``ready`` is what a turn needs and interrupts nothing: files and images on the host. ``returned`` ends it."""
 
-    returned: remote.Command
+    returned: RemoteCommand
 
     def __init__(self, name: str, args: HarborNodeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:HarborNode", name, None, opts)

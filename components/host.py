@@ -5,17 +5,18 @@ order hosts have their turn (``components.rollout``).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pulumi
-from pulumi_command import remote
 
+from components.remote_command import RemoteCommand
 from render import way_in
 from render.files import File, stage_script, wrap
 from render.preparation import ON_HOST, assignments, privileged_shell, retiring
-from settings import Host
+from settings import Bastion, Host, Ssh
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 # A host that does not answer is reported after (1 + DIALS) * SECONDS_A_DIAL: long enough for lost packets and for
@@ -28,6 +29,9 @@ TELL_RUN = "cut -c 1-8 /proc/sys/kernel/random/uuid\n"
 
 Parts = Mapping[str, Sequence[File]]
 Texts = Mapping[str, pulumi.Output[str]]
+Text = str | pulumi.Output[str]
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Staged:
     earlier files would look to it as if nothing had happened.
     """
 
-    command: remote.Command
+    command: RemoteCommand
     revision: pulumi.Output[str]
     run: pulumi.Output[str]
 
@@ -70,41 +74,38 @@ class RemoteHost(pulumi.ComponentResource):
     def run(
         self,
         step: str,
-        body: pulumi.Input[str],
+        body: Text,
         parent: pulumi.Resource,
         depends_on: pulumi.Input[Sequence[pulumi.Resource]] = (),
         secret: bool = False,
         on_error: Sequence[pulumi.ErrorHook] = (),
-        because: pulumi.Input[str] = "",
+        because: Text = "",
         retires: str = "",
-    ) -> remote.Command:
+    ) -> RemoteCommand:
         """Runs the shell lines ``body`` as root, once and again whenever they or ``because`` change.
 
         They see ``$1``: ``first`` when this step is new to the stack's state, ``again`` afterwards.
         ``retires`` is the role that is taken away from the host when this step leaves the stack and the host stays. A
         host that leaves as a whole may be dead, so nobody asks it (docs/hosts.md).
         """
-        hooks = pulumi.ResourceHookBinding(on_error=[self._tells, *on_error])
-        text = pulumi.Output.from_input(body).apply(wrap)
-        return remote.Command(
-            f"{self.settings.name}-{step}",
-            remote.CommandArgs(
-                connection=self._connection,
-                create=f"{self._shell} -- first",
-                update=pulumi.Output.concat(self._shell, " -- again", self._again, because),
-                delete=retiring(self.settings, retires) if retires else None,
-                stdin=pulumi.Output.secret(text) if secret else text,
-                logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
-                add_previous_output_in_env=False,
-            ),
-            opts=pulumi.ResourceOptions(
-                parent=parent,
-                depends_on=depends_on,
-                hooks=hooks,
-                hide_diffs=["update"],
-                deleted_with=self if retires else None,
-            ),
+        text = _mapped(body, wrap)
+        inputs = {
+            "connection": self._connection,
+            "create": f"{self._shell} -- first",
+            "update": _mapped(because, lambda reason: f"{self._shell} -- again{self._again}{reason}"),
+            "delete": retiring(self.settings, retires) if retires else None,
+            "stdin": pulumi.Output.secret(text) if secret else text,
+            "logging": "none" if secret else "stderr",
+            "addPreviousOutputInEnv": False,
+        }
+        opts = pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=depends_on,
+            hooks=pulumi.ResourceHookBinding(on_error=[self._tells, *on_error]),
+            hide_diffs=["update"],
+            deleted_with=self if retires else None,
         )
+        return RemoteCommand(f"{self.settings.name}-{step}", _given(inputs), opts)
 
     def _tell(self, failed: pulumi.ErrorHookArgs) -> bool:
         """Says in our words why the host was not reached, above the plugin's own; nothing is tried again."""
@@ -116,17 +117,17 @@ class RemoteHost(pulumi.ComponentResource):
     def stage(
         self,
         step: str,
-        parts: pulumi.Input[Parts],
+        parts: Parts | pulumi.Output[Parts],
         parent: pulumi.Resource,
         depends_on: Sequence[pulumi.Resource] = (),
         secret: bool = False,
-        then: pulumi.Input[str] = "",
+        then: Text = "",
         retires: str = "",
     ) -> Staged:
         """Lays files out on the host without touching what runs there; ``then`` are shell lines that follow."""
-        body = pulumi.Output.all(parts, then).apply(lambda given: _stage_body(*given))
+        body = _mapped(parts, lambda files: _mapped(then, lambda lines: _stage_body(files, lines)))
         command = self.run(step, body, parent, depends_on, secret, retires=retires)
-        revision = pulumi.Output.from_input(parts).apply(_digest)
+        revision: pulumi.Output[str] = pulumi.Output.from_input(_mapped(parts, _digest))
         return Staged(command, pulumi.Output.unsecret(revision), run_of(command))
 
     def activate(
@@ -138,11 +139,11 @@ class RemoteHost(pulumi.ComponentResource):
         parent: pulumi.Resource,
         depends_on: pulumi.Input[Sequence[pulumi.Resource]] = (),
         retires: str = "",
-    ) -> remote.Command:
+    ) -> RemoteCommand:
         """Runs ``script`` (a file of scripts/, with its arguments) in the host's turn, whenever ``staged`` changed."""
         revisions = pulumi.Output.all(*(one.revision for one in staged))
         body = revisions.apply(lambda digests: _activate_body(script, variables, digests))
-        because = pulumi.Output.concat(*(pulumi.Output.concat(" ", one.run) for one in staged))
+        because = pulumi.Output.all(*(one.run for one in staged)).apply(lambda runs: "".join(f" {run}" for run in runs))
         ours = [one.command for one in staged]
         before = pulumi.Output.from_input(depends_on).apply(lambda others: [*ours, *others])
         return self.run(step, body, parent, before, because=because, retires=retires)
@@ -168,7 +169,7 @@ def _activate_body(script: str, variables: Mapping[str, str], digests: Sequence[
     return f"# For what is staged as {' '.join(digests)}\n{call(script, variables)}"
 
 
-def run_of(command: remote.Command) -> pulumi.Output[str]:
+def run_of(command: RemoteCommand) -> pulumi.Output[str]:
     """Another word each time that the command ran, if TELL_RUN ends it."""
     return pulumi.Output.unsecret(command.stdout).apply(_last_line)
 
@@ -187,32 +188,30 @@ def _digest(parts: Parts) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _connection(host: Host) -> remote.ConnectionArgs:
-    ssh = host.ssh
-    proxy = None
-    if ssh.bastion:
-        proxy = remote.ProxyConnectionArgs(
-            host=ssh.bastion.host,
-            port=ssh.bastion.port,
-            user=ssh.bastion.user,
-            host_key=ssh.bastion.host_key,
-            private_key=_private_key(host),
-            dial_error_limit=DIALS,
-            per_dial_timeout=SECONDS_A_DIAL,
-        )
-    return remote.ConnectionArgs(
-        host=ssh.host,
-        port=ssh.port,
-        user=ssh.user,
-        host_key=ssh.host_key,
-        private_key=_private_key(host),
-        proxy=proxy,
-        dial_error_limit=DIALS,
-        per_dial_timeout=SECONDS_A_DIAL,
-    )
+def _connection(host: Host) -> pulumi.Output[Mapping[str, Any]]:
+    bastion = host.ssh.bastion
+    proxy = {"proxy": _endpoint(bastion)} if bastion else {}
+    return pulumi.Output.secret({**_endpoint(host.ssh), **proxy})
 
 
-def _private_key(host: Host) -> pulumi.Output[str] | None:
-    """None leaves the choice to the SSH agent."""
-    key = host.ssh.private_key
-    return pulumi.Output.secret(key.get_secret_value()) if key else None
+def _endpoint(end: Ssh | Bastion) -> dict[str, Any]:
+    """Without a key the choice is the SSH agent's."""
+    endpoint = {
+        "host": end.host,
+        "port": end.port,
+        "user": end.user,
+        "hostKey": end.host_key,
+        "privateKey": end.private_key.get_secret_value() or None,
+        "dialErrorLimit": DIALS,
+        "perDialTimeout": SECONDS_A_DIAL,
+    }
+    return _given(endpoint)
+
+
+def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
+def _mapped(value: T | pulumi.Output[T], function: Callable[[T], U | pulumi.Output[U]]) -> U | pulumi.Output[U]:
+    """``Output.from_input`` would make an output of every leaf of a plain value that is long known."""
+    return value.apply(function) if isinstance(value, pulumi.Output) else function(value)

@@ -54,15 +54,14 @@ class ClusterPki(pulumi.ComponentResource):
 
     def summary(self) -> pulumi.Output[list[dict[str, str | None]]]:
         """Every certificate with its host and end: what an operator looks through for the next one that expires."""
-        rows = [
-            pulumi.Output.all(name=row.name, host=row.host, notAfter=self.leaves[row.name].not_after)
-            for row in self.table
-        ]
-        rows += [
-            pulumi.Output.all(name=authority, host=None, notAfter=pair.not_after)
-            for authority, pair in self.authorities.items()
-        ]
-        return pulumi.Output.all(*rows).apply(lambda done: [dict(row) for row in done])
+        owners: list[tuple[str, str | None]] = [(row.name, row.host) for row in self.table]
+        owners += [(authority, None) for authority in self.authorities]
+        ends = [pair.not_after for pair in (*self.leaves.values(), *self.authorities.values())]
+        return pulumi.Output.all(*ends).apply(
+            lambda found: [
+                {"name": name, "host": host, "notAfter": end} for (name, host), end in zip(owners, found, strict=True)
+            ]
+        )
 
     def _key(self, name: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
         if self._algorithm == "RSA":

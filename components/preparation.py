@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import pulumi
-from pulumi_command import remote
 
 from components import hub_preflight
-from components.host import SCRIPTS, RemoteHost, Staged
+from components.host import SCRIPTS, RemoteHost, Staged, Text
+from components.remote_command import RemoteCommand
 from render import preparation
 from settings import Stack
 
@@ -62,7 +62,7 @@ class Preparation(pulumi.ComponentResource):
         found.apply(_warn)
         self.register_outputs({})
 
-    def _check_body(self, args: PreparationArgs, host: str, step: str, scripts: Mapping[str, str]) -> pulumi.Input[str]:
+    def _check_body(self, args: PreparationArgs, host: str, step: str, scripts: Mapping[str, str]) -> Text:
         settings, harbor = args.hosts[host].settings, args.stack.harbor
         if step == CHECK or harbor is None:
             return preparation.preflight_body(args.stack, settings, scripts)
@@ -111,7 +111,7 @@ class _Together:
         return False
 
 
-def _compared(stack: Stack, checks: Mapping[tuple[str, str], remote.Command]) -> pulumi.Output[None]:
+def _compared(stack: Stack, checks: Mapping[tuple[str, str], RemoteCommand]) -> pulumi.Output[None]:
     """Ends once what the hubs see as their storage was found to be the same, or the program with an error."""
     harbor = stack.harbor
     said = {host: pulumi.Output.unsecret(check.stdout) for (host, step), check in checks.items() if step != CHECK}

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import pulumi
-from pulumi_command import remote
 
 from components.api_server_node import ApiServerNode
 from components.birth import Birth
 from components.etcd_member import member_variables
 from components.host import call
+from components.remote_command import RemoteCommand
 from components.worker_node import WorkerNode
 from render import kubelet
 from settings import Host, Stack
@@ -42,7 +42,7 @@ class Rollout(pulumi.ComponentResource):
         self.stack, self._genesis = args.stack, args.genesis
         nodes: list[ApiServerNode | WorkerNode] = [*args.masters, *args.workers]
         everything = [one.command for node in nodes for one in node.staged]
-        self.turns: dict[str, remote.Command] = {}
+        self.turns: dict[str, RemoteCommand] = {}
         self.control_plane = self._chain("activate-master.sh roll", args.masters, everything)
         lanes = -(-len(args.workers) // WORKERS_A_LANE)
         for lane in range(lanes):
@@ -51,8 +51,8 @@ class Rollout(pulumi.ComponentResource):
 
     def _chain(
         self, script: str, nodes: Sequence[ApiServerNode | WorkerNode], after: Sequence[pulumi.Resource]
-    ) -> list[remote.Command]:
-        links: list[remote.Command] = []
+    ) -> list[RemoteCommand]:
+        links: list[RemoteCommand] = []
         for node in nodes:
             before = self._genesis.either(after, [*after, *links[-1:]])
             turn = node.host.activate("activate", script, node.variables, node.staged, self, before, retires="node")

@@ -150,7 +150,7 @@ def _engine() -> None:
         engine.prepare()
         stack.select()
     with step("lock of the release, from the mirror"):
-        stack.lock()
+        stack.lock(stack.release_name())
 
 
 def _stack() -> None:

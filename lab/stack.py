@@ -28,9 +28,8 @@ def release_name() -> str:
     return str(yaml.safe_load(SETTINGS.read_text())["config"]["evenkeel:release"]["name"])
 
 
-def lock() -> Path:
-    """Locks the stack's release against what the lab's mirror serves."""
-    name = release_name()
+def lock(name: str) -> Path:
+    """Locks a release against what the lab's mirror serves."""
     target = LAB / f"{name}.lock.yaml"
     mirror = ["--mirror-artifacts", serve.ARTIFACTS, "--mirror-images", serve.IMAGES]
     command = [sys.executable, "-m", "ops", "lock", name, *mirror, "--arch", content.architecture()]

@@ -2,7 +2,7 @@
 
 import base64
 
-import yaml
+from render.yaml_text import yaml_text
 
 
 def kubeconfig(cluster: str, server: str, ca_pem: str, user: str, certificate_pem: str, key_pem: str) -> str:
@@ -27,7 +27,7 @@ def _document(cluster: str, server: str, trust: dict[str, str], user: str, crede
         "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
         "current-context": context,
     }
-    return yaml.safe_dump(document, sort_keys=False, width=1_000_000)
+    return yaml_text(document)
 
 
 def _encoded(pem: str) -> str:

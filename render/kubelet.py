@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import yaml
-
 from render import network
 from render.files import File
 from render.kubeconfig import rotating_kubeconfig
 from render.static_pods import API_PORT, MANIFESTS, PKI
+from render.yaml_text import yaml_text
 from settings import Host, Stack
 from settings.merge import merged
 
@@ -41,7 +40,7 @@ WantedBy=multi-user.target
 def files(stack: Stack, host: Host) -> list[File]:
     """The plain files of the part ``kubelet``."""
     return [
-        File(CONFIG, yaml.safe_dump(configuration(stack, host), sort_keys=False)),
+        File(CONFIG, yaml_text(configuration(stack, host))),
         File("/etc/systemd/system/kubelet.service", _unit(host)),
         File(
             KUBECONFIG,

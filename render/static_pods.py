@@ -9,9 +9,8 @@ exactly when one of its files has changed.
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from render.files import File
+from render.yaml_text import yaml_text
 from settings import Host, Stack
 
 MANIFESTS = "/etc/kubernetes/manifests"
@@ -232,7 +231,7 @@ def _pod(
             ],
         },
     }
-    return File(f"{MANIFESTS}/{name}.yaml", yaml.safe_dump(pod, sort_keys=False, width=1_000_000), mode="0600")
+    return File(f"{MANIFESTS}/{name}.yaml", yaml_text(pod), mode="0600")
 
 
 def _host_path_type(path: str) -> str:

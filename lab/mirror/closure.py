@@ -13,7 +13,7 @@ from lab.errors import LabError
 from lab.mirror.layer import Tree
 from lab.shell import run
 
-FOLDERS = ("usr/sbin", "usr/bin")
+FOLDERS = ("usr/sbin", "usr/bin", "usr/lib/postgresql/*/bin")
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
 
 
@@ -67,9 +67,9 @@ def _normal(path: Path) -> Path:
 
 
 def _find(root: Path, program: str) -> str:
-    for folder in FOLDERS:
-        if (root / folder / program).exists() or (root / folder / program).is_symlink():
-            return f"{folder}/{program}"
+    for folder in (found for pattern in FOLDERS for found in root.glob(pattern)):
+        if (folder / program).exists() or (folder / program).is_symlink():
+            return str((folder / program).relative_to(root))
     raise LabError(f"the hosts' image has no program {program!r}: add its package to lab/node/hub/recipe.yaml")
 
 

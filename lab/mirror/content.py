@@ -19,7 +19,7 @@ from lab.cache import scratch, used
 from lab.errors import LabError
 from lab.hosts import MIRROR_CACHE
 from lab.mirror import artifacts, closure, images
-from releases import ReleaseFile
+from releases import ReleaseFile, read_release
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PACKED = (
@@ -36,6 +36,7 @@ PACKED = (
     "runc",
 )
 TOOLS_IMAGE = "registry.k8s.io/lab/tools:1"
+BEFORE = "2026.10"  # the release that hubs of tests are upgraded from; it differs in Harbor's version alone
 REGISTRY_SECONDS = 20
 
 
@@ -49,7 +50,8 @@ def architecture() -> str:
 
 def digest(release: ReleaseFile) -> str:
     """What the content depends on: the release, the programs, the hosts' image and how things are packed."""
-    total = hashlib.sha256(f"{node.HUB.digest}{release.model_dump_json()}".encode())
+    texts = [node.HUB.digest, *(one.model_dump_json() for one in (release, read_release(BEFORE)))]
+    total = hashlib.sha256("".join(texts).encode())
     for group in PACKED:
         total.update(toolchain.output_folder(group).name.encode())
     for file in sorted(Path(__file__).parent.glob("*")):
@@ -91,12 +93,16 @@ def _build(release: ReleaseFile, folder: Path, built: Path) -> None:
     (built / "bin").mkdir()
     (built / "bin" / "registry").write_bytes(toolchain.binary("registry", "registry").read_bytes())
     (built / "bin" / "registry").chmod(0o755)
-    recipes, versions = images.recipes(), release.versions.placeholders()
+    recipes = images.recipes()
+    wanted = {
+        reference: (recipes[name], one.versions.placeholders())
+        for one in (read_release(BEFORE), release)
+        for name, reference in references(one).items()
+    }
     with _registry(built / "registry", folder) as address:
-        for name, reference in references(release).items():
-            images.push(
-                recipes[name], root, [f"{address}/{one}" for one in _places(reference)], architecture(), versions
-            )
+        for reference, (recipe, versions) in wanted.items():
+            places = [f"{address}/{place}" for place in _places(reference)]
+            images.push(recipe, root, places, architecture(), versions)
 
 
 def _places(reference: str) -> list[str]:

@@ -20,6 +20,7 @@ from lab.shell import run
 
 RECIPES = Path(__file__).with_name("images.yaml")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_FILES = {"/etc/passwd": "root:x:0:0:root:/:/bin/sh\n", "/etc/nsswitch.conf": "hosts: files dns\n"}
 PAUSE_SOURCE = "build/pause/linux/pause.c"
 
 
@@ -31,6 +32,8 @@ class Recipe(BaseModel):
     tools: list[str] = []
     trees: list[str] = []
     busybox: list[str] = []
+    scripts: dict[str, str] = {}
+    links: dict[str, str] = {}
     contents: dict[str, str] = {}
     writable: list[str] = []
     env: dict[str, str] = {}
@@ -65,10 +68,11 @@ def _tree(recipe: Recipe, root: Path, scratch: Path) -> Tree:
     if recipe.busybox:
         tree.files["/bin/busybox"] = closure.resolve(root, "/bin/busybox")
         tree.links.update({f"/bin/{applet}": "busybox" for applet in recipe.busybox})
-    tree.contents.update({path: text.encode() for path, text in recipe.contents.items()})
+    tree.files.update({path: RECIPES.with_name(script) for path, script in recipe.scripts.items()})
+    tree.links.update(recipe.links)
+    contents = SYSTEM_FILES | recipe.contents
+    tree.contents.update({path: text.encode() for path, text in contents.items()})
     tree.writable.update(recipe.writable)
-    tree.contents["/etc/passwd"] = b"root:x:0:0:root:/:/bin/sh\n"
-    tree.contents["/etc/nsswitch.conf"] = b"hosts: files dns\n"
     return tree
 
 

@@ -8,8 +8,6 @@ Does not own the packet filter's programs: they are in the image.
 
 from typing import Any
 
-import yaml
-
 from render import network
 from render.addons.objects import (
     Object,
@@ -22,6 +20,7 @@ from render.addons.objects import (
     on_every_node,
     service_account,
 )
+from render.yaml_text import yaml_text
 from settings import Stack
 from settings.merge import merged
 
@@ -122,4 +121,4 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _yaml(document: Object) -> str:
-    return yaml.safe_dump(document, sort_keys=False)
+    return yaml_text(document)

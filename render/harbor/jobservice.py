@@ -9,13 +9,12 @@ environment only. The password of Redis is in its configuration file, which is a
 
 from operator import attrgetter
 
-import yaml
-
 from render.files import File
 from render.harbor import layout, log, names, redis_url
 from render.harbor.container import Container, Mount, Secret, ask
 from render.harbor.secrets import REGISTRY_USER, HarborSecrets
 from render.harbor.site import Site
+from render.yaml_text import yaml_text
 
 FOLDER = layout.of("jobservice")
 CONFIG = f"{FOLDER}/config.yml"
@@ -96,5 +95,5 @@ def _config(site: Site, password: str) -> File:
         "reaper": {"max_update_hours": 24, "max_dangling_hours": 168},
         "max_retrieve_size_mb": 10,
     }
-    text = yaml.safe_dump(config, sort_keys=False, width=1_000_000)
+    text = yaml_text(config)
     return File(CONFIG, text, mode="0600" if password else "0644", owner=layout.HARBOR_USER)

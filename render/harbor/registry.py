@@ -10,13 +10,12 @@ import hashlib
 import string
 from typing import Any
 
-import yaml
-
 from render.files import File
 from render.harbor import layout, log, names
 from render.harbor.container import Container, Mount, ask
 from render.harbor.secrets import REGISTRY_USER, HarborSecrets
 from render.harbor.site import Site
+from render.yaml_text import yaml_text
 
 FOLDER = layout.of("registry")
 CONFIG = f"{FOLDER}/config.yml"
@@ -34,7 +33,7 @@ UPLOAD_PURGING = {"enabled": True, "age": "168h", "interval": "24h", "dryrun": F
 
 def secret_files(site: Site, secrets: HarborSecrets) -> list[File]:
     """The configuration, the one user's bcrypt line, and the token's certificate, which Harbor 1.x's registry reads."""
-    config = yaml.safe_dump(configuration(site, secrets), sort_keys=False, width=1_000_000)
+    config = yaml_text(configuration(site, secrets))
     return [
         File(CONFIG, config, mode="0600", owner=layout.HARBOR_USER),
         File(f"{FOLDER}/passwd", secrets.registry_passwd, mode="0600", owner=layout.HARBOR_USER),

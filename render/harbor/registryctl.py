@@ -5,12 +5,11 @@
 
 from operator import attrgetter
 
-import yaml
-
 from render.files import File
 from render.harbor import layout, log, names, registry
 from render.harbor.container import Container, Mount, Secret, ask
 from render.harbor.site import Site
+from render.yaml_text import yaml_text
 
 FOLDER = layout.of("registryctl")
 CONFIG = f"{FOLDER}/config.yml"
@@ -29,7 +28,7 @@ def plain_files(site: Site) -> list[File]:
         "log_level": names.LOG_LEVEL,
         "registry_config": f"{registry.INSIDE}/config.yml",
     }
-    return [File(CONFIG, yaml.safe_dump(config, sort_keys=False), owner=layout.HARBOR_USER)]
+    return [File(CONFIG, yaml_text(config), owner=layout.HARBOR_USER)]
 
 
 def container(site: Site) -> Container:

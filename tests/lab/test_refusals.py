@@ -6,7 +6,6 @@ here has several things at fault: a user who is told one of them at a time runs 
 
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +19,7 @@ from lab import hosts, ssh, stack
 from lab.paths import CLONE, KNOWN_HOSTS
 from releases.store import FOLDER as RELEASES
 from tests.lab.program import Program, Run, spares
+from tests.lab.untouched import fingerprints, no_host_changed
 
 pytestmark = [pytest.mark.lab, pytest.mark.calm]
 
@@ -29,14 +29,6 @@ NOWHERE = "10.77.0.199"
 LOCK = CLONE / ".lab" / "2026.11.lock.yaml"
 SKEWED_RELEASE = "skewed"
 ZEROES = "0" * 64
-# Caches may hold downloads, and systemd keeps its own times.
-FINGERPRINT = """
-find /etc /home /opt /root /usr/local /var/lib -xdev -path /var/lib/systemd -prune -o \
-    -printf '%p %y %m %u %g %s %T@ %l\\n'
-systemctl list-units --type=service --state=running --plain --no-legend | cut -d ' ' -f 1
-systemctl list-unit-files --state=enabled --no-legend
-grep . /proc/sys/net/ipv4/tcp_retries2 /proc/sys/net/ipv4/ip_forward
-"""
 SHIFTED_CLOCK = """#!/bin/sh
 [ "$*" = +%s%N ] || exec /usr/bin/date "$@"
 echo $(($(/usr/bin/date +%s%N) + 4000000000))
@@ -66,28 +58,9 @@ def program() -> Iterator[Program]:
             hosts.destroy(name)
 
 
-def fingerprints() -> dict[str, set[str]]:
-    """All that a preparation could change on each host: files with modes, owners and times, units, kernel settings."""
-
-    def one(name: str) -> set[str]:
-        return set(hosts.run(name, FINGERPRINT, check=True).stdout.splitlines())
-
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(NAMES, pool.map(one, NAMES), strict=True))
-
-
-@contextmanager
-def no_host_changed() -> Iterator[None]:
-    before = fingerprints()
-    yield
-    after = fingerprints()
-    for name in NAMES:
-        assert before[name] == after[name], f"{name}: {sorted(before[name] ^ after[name])}"
-
-
 def refused(program: Program, changes: Mapping[str, Any]) -> Run:
     """An ``up`` that fails and leaves every host, those that are well included, as it was."""
-    with no_host_changed():
+    with no_host_changed(NAMES):
         run = program.up(changes)
     assert run.code != 0, run.text
     assert "retrying create" not in run.text
@@ -115,9 +88,9 @@ def lock_with(tmp_path: Path, artifacts: Mapping[str, str], images: Mapping[str,
 
 def test_a_changed_file_unit_or_kernel_setting_shows_in_the_fingerprint(program: Program) -> None:
     """The other tests rest on it."""
-    before = fingerprints()
+    before = fingerprints(NAMES)
     hosts.run("spare9", "mkdir /var/lib/evenkeel && sysctl -qw net.ipv4.tcp_retries2=5", check=True)
-    changed = fingerprints()
+    changed = fingerprints(NAMES)
     hosts.run("spare9", "rmdir /var/lib/evenkeel && sysctl -qw net.ipv4.tcp_retries2=15", check=True)
     assert any(line.startswith("/var/lib/evenkeel ") for line in changed["spare9"] - before["spare9"])
     assert "/proc/sys/net/ipv4/tcp_retries2:5" in changed["spare9"] - before["spare9"]
@@ -161,7 +134,7 @@ def test_a_host_named_twice_is_refused_by_its_name_and_line(program: Program, tm
     path = tmp_path / "Pulumi.twice.yaml"
     path.write_text(f"{yaml.safe_dump(content, sort_keys=False)}    spare9:\n      address: {ADDRESSES[1]}\n")
     options = ["--yes", "--skip-preview", "--stack", program.stack, "--config-file", str(path)]
-    with no_host_changed():
+    with no_host_changed(NAMES):
         done = stack.pulumi("up", *options, check=False)
     assert done.returncode != 0
     assert re.search(r'line \d+: mapping key "spare9" already defined at line \d+', done.stdout + done.stderr), done

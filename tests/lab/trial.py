@@ -68,7 +68,7 @@ def on_spares(name: str, roles: Mapping[str, Sequence[str]], values: Mapping[str
         kubeconfig.unlink(missing_ok=True)
         stack.create()
         with ThreadPoolExecutor() as pool:
-            list(pool.map(_fresh, roles))
+            list(pool.map(lambda host: _fresh(host, "hub" in roles[host]), roles))
         ssh.ensure(roles)
         yield Trial(stack, [host for host, has in roles.items() if "master" in has], list(roles))
     finally:
@@ -78,7 +78,7 @@ def on_spares(name: str, roles: Mapping[str, Sequence[str]], values: Mapping[str
             hosts.destroy(host)
 
 
-def _fresh(host: str) -> None:
+def _fresh(host: str, hub: bool) -> None:
     if host in hosts.names():
         hosts.destroy(host)
-    hosts.create(host)
+    hosts.create(host, hub)

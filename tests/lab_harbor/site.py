@@ -2,6 +2,9 @@
 
 Owns: the files and the environment that Harbor's own configuration gives its containers, and the processes. A test
 changes a key on one node by giving that node's ``core(...)`` or ``registry(...)`` another value.
+
+The tests hold for Harbor's own programs too, but for those that are ``stand_in_only``. To point them there, name in
+EVENKEEL_HARBOR a folder that holds core, jobservice, registryctl, and ``migrations`` from make/ of Harbor's source.
 """
 
 import contextlib
@@ -16,14 +19,26 @@ from typing import Any
 
 import bcrypt
 import httpx
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab import toolchain
 from tests.lab_harbor.stores import PASSWORD, Stores, free_port, listens, until
 
+OFFICIAL = os.environ.get("EVENKEEL_HARBOR")
 _numbers = itertools.count()
 ADMIN = ("admin", "Harbor12345")
+
+
+def stand_in_only(reason: str) -> pytest.MarkDecorator:
+    """Marks a test that says nothing of Harbor's own programs, and why not."""
+    return pytest.mark.skipif(bool(OFFICIAL), reason=reason)
+
+
+def harbor(program: str) -> str:
+    """One of the stand-ins, or of Harbor's own programs."""
+    return f"{OFFICIAL}/{program}" if OFFICIAL else str(toolchain.binary("harbor", program))
 
 
 def rsa_key(form: serialization.PrivateFormat = serialization.PrivateFormat.TraditionalOpenSSL) -> str:
@@ -151,9 +166,7 @@ class Site:
             "JOBSERVICE_URL": f"http://127.0.0.1:{jobservice_port}",
         }
         settings = {name: value for name, value in (settings | (environment or {})).items() if value}
-        program = self._start(
-            [str(toolchain.binary("harbor", "core")), f"-mode={mode}"], settings, port, folder, wait=wait
-        )
+        program = self._start([harbor("core"), f"-mode={mode}"], settings, port, folder, wait=wait)
         if wait:
             until(lambda: "http server Running" in program.log, "core")
         return program
@@ -180,6 +193,7 @@ class Site:
             "REGISTRY_CREDENTIAL_USERNAME": "harbor_registry_user",
             "REGISTRY_CREDENTIAL_PASSWORD": keys.registry_password,
             "HARBOR_ADMIN_PASSWORD": ADMIN[1],
+            "POSTGRES_MIGRATION_SCRIPTS_PATH": f"{OFFICIAL}/migrations/postgresql" if OFFICIAL else "",
         }
 
     def registryctl(self, registry: Program, **changed: str) -> Program:
@@ -189,8 +203,7 @@ class Site:
         text = f'protocol: "http"\nport: {port}\nlog_level: info\nregistry_config: "{registry.folder}/config.yml"\n'
         (folder / "config.yml").write_text(text)
         environment = {"CORE_SECRET": keys.core_secret, "JOBSERVICE_SECRET": keys.jobservice_secret}
-        binary = toolchain.binary("harbor", "registryctl")
-        return self._start([str(binary), "-c", f"{folder}/config.yml"], environment, port, folder)
+        return self._start([harbor("registryctl"), "-c", f"{folder}/config.yml"], environment, port, folder)
 
     def jobservice(
         self, core_url: str, registryctl: Program | None = None, *, port: int = 0, wait: bool = True, **changed: str
@@ -210,8 +223,7 @@ class Site:
             "CORE_URL": core_url,
             "REGISTRY_CONTROLLER_URL": registryctl.url if registryctl else "http://127.0.0.1:9",
         }
-        binary = toolchain.binary("harbor", "jobservice")
-        return self._start([str(binary), "-c", f"{folder}/config.yml"], environment, port, folder, wait=wait)
+        return self._start([harbor("jobservice"), "-c", f"{folder}/config.yml"], environment, port, folder, wait=wait)
 
     def _node(self, service: str) -> Path:
         folder = self.folder / f"{len(self._programs)}-{service}"

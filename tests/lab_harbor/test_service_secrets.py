@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab_harbor.site import ADMIN, Program, Site
+from tests.lab_harbor.site import ADMIN, Program, Site, stand_in_only
 from tests.lab_harbor.stores import free_port, until
 
 pytestmark = pytest.mark.built
@@ -16,7 +16,7 @@ def _collect(core: Program) -> str:
         found: str = core.request("GET", "/api/v2.0/system/gc", auth=ADMIN).json()[0]["job_status"]
         return found
 
-    until(lambda: status() != "Pending", "garbage collection ends")
+    until(lambda: status() in ("Success", "Error", "Stopped"), "garbage collection ends", 60)
     return status()
 
 
@@ -32,10 +32,10 @@ def test_a_jobservice_with_another_core_secret_takes_no_jobs(site: Site) -> None
     core = site.core(jobservice_port=port)
     site.jobservice(core.url, site.registryctl(site.registry()), port=port, core_secret="of-jobservice-only")
     answer = core.request("POST", "/api/v2.0/system/gc/schedule", json={"schedule": {"type": "Manual"}}, auth=ADMIN)
-    assert answer.status_code == 500
-    assert "http error: code 401" in core.log
+    assert answer.status_code == 401
 
 
+@stand_in_only("Harbor's own asks registryctl only about blobs that nobody used for two hours")
 def test_a_registryctl_with_another_secret_refuses_the_job(site: Site) -> None:
     port = free_port()
     core = site.core(jobservice_port=port)

@@ -93,7 +93,7 @@ def test_a_token_says_what_the_registry_specification_and_harbor_say(node: Progr
     assert claims["exp"] - claims["iat"] == 30 * 60
     (access,) = claims["access"]
     assert (access["type"], access["name"]) == ("repository", "library/alpine")
-    assert set(access["actions"]) == {"pull", "push", "delete", "scanner-pull"}
+    assert set(access["actions"]) == {"pull", "push", "delete"}
 
 
 def test_clocks_may_differ_by_a_minute(site: Site, node: Program) -> None:

@@ -64,6 +64,10 @@ func parseArtifact(next http.Handler) http.Handler {
 				answers.Fault(w, http.StatusNotFound, "invalid reference format")
 				return
 			}
+			if pattern == manifestPath && strings.Contains(parts[2], ":") && digest.Digest(parts[2]).Validate() != nil {
+				answers.Fault(w, refusalOf(r.Method), "invalid digest: "+parts[2])
+				return
+			}
 			break
 		}
 		for _, repository := range []string{found.repository, found.mountFrom} {
@@ -74,4 +78,12 @@ func parseArtifact(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), artifactKey{}, found)))
 	})
+}
+
+// refusalOf an impossible digest: it can't be pushed, and there is nothing under it.
+func refusalOf(method string) int {
+	if method == http.MethodPut {
+		return http.StatusBadRequest
+	}
+	return http.StatusNotFound
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,6 +32,11 @@ func (c *core) startGarbageCollection(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = c.submit(r.Context(), id)
 	}
+	var refused refusedError
+	if errors.As(err, &refused) {
+		answers.Fault(w, refused.status, err.Error())
+		return
+	}
 	if err != nil {
 		answers.Fault(w, http.StatusInternalServerError, err.Error())
 		return
@@ -38,6 +44,14 @@ func (c *core) startGarbageCollection(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Location", fmt.Sprintf("/api/v2.0/system/gc/%d", id))
 	w.WriteHeader(http.StatusCreated)
 }
+
+// refusedError is jobservice's refusal, which core passes on with its status.
+type refusedError struct {
+	status  int
+	message string
+}
+
+func (e refusedError) Error() string { return "failed to submit job: " + e.message }
 
 func (c *core) submit(ctx context.Context, id int64) error {
 	body, err := json.Marshal(map[string]any{"job": map[string]any{
@@ -64,7 +78,7 @@ func (c *core) submit(ctx context.Context, id int64) error {
 		if err := c.finish(ctx, id, "Error", message); err != nil {
 			return err
 		}
-		return fmt.Errorf("failed to submit job: %s", message)
+		return refusedError{response.StatusCode, message}
 	}
 	return nil
 }

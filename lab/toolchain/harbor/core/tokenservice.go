@@ -72,7 +72,7 @@ func (c *core) granted(r *http.Request, caller caller, asked resourceActions) []
 			}
 			return granted
 		}
-		for _, action := range []string{"pull", "push", "delete", "scanner-pull"} {
+		for _, action := range []string{"pull", "push", "delete"} {
 			if caller.may(action, project) {
 				granted = append(granted, action)
 			}
