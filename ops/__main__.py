@@ -2,11 +2,12 @@
 
 import typer
 
-from ops import harbor_probe, lock, promote, summarize_preview
+from ops import concerned_stacks, harbor_probe, lock, promote, summarize_preview
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("lock")(lock.command)
 app.command("harbor-probe")(harbor_probe.command)
+app.command("concerned-stacks")(concerned_stacks.command)
 app.command("summarize-preview")(summarize_preview.command)
 app.command("promote")(promote.command)
 

@@ -77,7 +77,7 @@ def read(text: str) -> Preview:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text[f"\n{text}".index("\n{\n") :])
+        return json.loads(text[f"\n{text}".index("\n{") :])
     except ValueError as error:
         remedy = "pipe the output of `pulumi preview --json` here"
         raise PreviewError(f"the preview is not the engine's JSON ({error}); {remedy}") from error

@@ -30,7 +30,8 @@ def _title(preview: Preview) -> str:
     release = f"{before} → {after}" if before and before != after else after
     count = Counter(WORDS.get(step.op, step.op) for step in preview.steps)
     counted = ", ".join(f"{number} {word}" for word, number in count.items())
-    return f"{preview.stack}, release {release}: {counted or 'no change'}, {preview.unchanged} unchanged"
+    nothing = "failed" if preview.errors else "no change"
+    return f"{preview.stack}, release {release}: {counted or nothing}, {preview.unchanged} unchanged"
 
 
 def _order(preview: Preview) -> list[str]:

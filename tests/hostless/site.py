@@ -53,24 +53,24 @@ class Site:
             if key in SECRETS and f"evenkeel:{key}" not in kept:
                 self.pulumi("config", "set", "--secret", f"evenkeel:{key}", value, "--stack", name)
 
-    def pulumi(self, *arguments: str, status: int = 0, **environment: str) -> str:
-        """What one run of the engine said on standard output; it must end with ``status``."""
-        return self._run(["pulumi", "--non-interactive", "--color=never", *arguments], status, environment)[0]
+    def pulumi(self, *arguments: str, fails: bool = False, **environment: str) -> str:
+        """What one run of the engine said on standard output; it must succeed, or fail."""
+        return self._run(["pulumi", "--non-interactive", "--color=never", *arguments], fails, environment)[0]
 
-    def up(self, stack: str, *arguments: str, status: int = 0, **environment: str) -> str:
+    def up(self, stack: str, *arguments: str, fails: bool = False, **environment: str) -> str:
         """``pulumi up`` without its preview."""
         words = ["up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack, *arguments]
-        return self.pulumi(*words, status=status, **environment)
+        return self.pulumi(*words, fails=fails, **environment)
 
-    def preview(self, stack: str, *arguments: str, status: int = 0) -> str:
+    def preview(self, stack: str, *arguments: str, fails: bool = False) -> str:
         """A preview as the engine's JSON."""
-        return self.pulumi("preview", "--json", "--stack", stack, *arguments, status=status)
+        return self.pulumi("preview", "--json", "--stack", stack, *arguments, fails=fails)
 
-    def ops(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+    def ops(self, *arguments: str, fails: bool = False) -> tuple[str, str]:
         """What ``python -m ops`` said, on standard output and on standard error."""
-        return self._run([sys.executable, "-m", "ops", *arguments], status, {})
+        return self._run([sys.executable, "-m", "ops", *arguments], fails, {})
 
-    def _run(self, command: list[str], status: int, environment: Mapping[str, str]) -> tuple[str, str]:
+    def _run(self, command: list[str], fails: bool, environment: Mapping[str, str]) -> tuple[str, str]:
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -81,7 +81,9 @@ class Site:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-        assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        assert bool(done.returncode) == fails, (
+            f"{command}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        )
         return done.stdout, done.stderr
 
 
