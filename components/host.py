@@ -156,9 +156,16 @@ def call(script: str, variables: Mapping[str, str]) -> str:
 
 def secret_files(parts: Mapping[str, Texts]) -> pulumi.Output[Parts]:
     """Parts from paths and texts to come; nobody but root may read them, certificates and public keys excepted."""
-    return pulumi.Output.all(**{part: pulumi.Output.all(**texts) for part, texts in parts.items()}).apply(
-        lambda done: {part: [_secret_file(path, text) for path, text in texts.items()] for part, texts in done.items()}
-    )
+    places = [(part, path) for part, texts in parts.items() for path in texts]
+    texts = [text for texts in parts.values() for text in texts.values()]
+    return pulumi.Output.all(*texts).apply(lambda known: _secret_parts(places, known))
+
+
+def _secret_parts(places: Sequence[tuple[str, str]], texts: Sequence[str]) -> Parts:
+    parts: dict[str, list[File]] = {}
+    for (part, path), text in zip(places, texts, strict=True):
+        parts.setdefault(part, []).append(_secret_file(path, text))
+    return parts
 
 
 def _secret_file(path: str, text: str) -> File:

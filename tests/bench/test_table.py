@@ -37,6 +37,15 @@ def test_a_figure_above_its_target_says_so() -> None:
     assert "**2.00** | 2.5" in rows["noop_up_vs_empty_program"]
 
 
+def test_a_figure_without_a_target_is_never_missed_and_one_that_was_not_measured_says_not_yet() -> None:
+    found = table.results({**MEASURED, "harbor_pull_one_mb_s": 100.0, "harbor_pull_two_mb_s": 150.0})
+    rows = {row.split("`")[1]: row for row in table.markdown(found).splitlines()[2:]}
+    assert "**1.50** |  | 150 MB/s / 100 MB/s" in rows["harbor_pull_scale"]
+    assert "not yet" in rows["harbor_login_failures"]
+    assert "harbor_pull_scale" not in table.missed(found)
+    assert "noop_preview_vs_empty_program" in table.missed(found)
+
+
 def test_the_host_with_the_most_connections_counts() -> None:
     assert table.results(MEASURED)["figures"]["ssh_connections_per_host"]["value"] == 8
 

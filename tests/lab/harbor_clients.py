@@ -4,11 +4,13 @@ Owns requests and the machine's own addresses on the lab's network. Does not own
 """
 
 import base64
+import itertools
 import json
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,38 +19,40 @@ from typing import Any
 
 import httpx
 
-from lab import hosts
+from lab import hosts, stores
 from tests.lab.program import kubectl
 
+Account = tuple[str, str]
+ADMIN: Account = ("admin", stores.ADMIN_PASSWORD)
 NAME, PROJECT = "hub.dev.lab", "library"
 TOKEN = f"/service/token?service=harbor-registry&scope=repository:{PROJECT}/probe:pull"
 REFUSED = 401
 
 
 @cache
-def robot() -> tuple[str, str]:
+def robot() -> Account:
     """The account in the cluster's imagePullSecret: a robot, whose password costs Harbor a tenth of a person's."""
     secret = kubectl("get", "secret", "harbor", "--output=jsonpath={.data.\\.dockerconfigjson}")
     login_of = json.loads(base64.b64decode(secret))["auths"][NAME]
     return login_of["username"], login_of["password"]
 
 
-def client(ca: Path, source: str | None = None) -> httpx.Client:
+def client(ca: Path, source: str | None = None, name: str = NAME) -> httpx.Client:
     """Verifies Harbor's certificate; ``source`` is the address that it comes from, by which hubs are chosen."""
     context = ssl.create_default_context(cafile=str(ca))
     transport = httpx.HTTPTransport(verify=context, local_address=source, retries=0)
-    return httpx.Client(transport=transport, timeout=10, trust_env=False)
+    return httpx.Client(transport=transport, timeout=10, trust_env=False, headers={"Host": name})
 
 
-def ask(session: httpx.Client, address: str, path: str, **options: Any) -> httpx.Response:
+def ask(session: httpx.Client, address: str, path: str, method: str = "GET", **options: Any) -> httpx.Response:
     """One request to whoever has ``address``, by Harbor's own name."""
-    headers = {"Host": NAME, **options.pop("headers", {})}
-    return session.get(f"https://{address}{path}", headers=headers, extensions={"sni_hostname": NAME}, **options)
+    named = {"sni_hostname": session.headers["Host"]}
+    return session.request(method, f"https://{address}{path}", extensions=named, **options)
 
 
-def mint(session: httpx.Client, address: str) -> str:
+def mint(session: httpx.Client, address: str, path: str = TOKEN, who: Account | None = None) -> str:
     """A token of that hub."""
-    answer = ask(session, address, TOKEN, auth=robot())
+    answer = ask(session, address, path, auth=who or robot())
     answer.raise_for_status()
     return str(answer.json()["token"])
 
@@ -58,13 +62,30 @@ def use(session: httpx.Client, address: str, token: str) -> int:
     return ask(session, address, "/v2/", headers={"Authorization": f"Bearer {token}"}).status_code
 
 
-def login(session: httpx.Client, address: str) -> int:
+def login(session: httpx.Client, address: str, who: Account | None = None) -> int:
     """``docker login``: a challenge, a token, its use; the code that the last of them had."""
     challenge = ask(session, address, "/v2/")
     if challenge.status_code != REFUSED:
         return challenge.status_code
-    answer = ask(session, address, TOKEN, auth=robot())
+    answer = ask(session, address, TOKEN, auth=who or robot())
     return use(session, address, answer.json()["token"]) if answer.is_success else answer.status_code
+
+
+def alternating_logins(ca: Path, sources: Sequence[str], hubs: Sequence[str], count: int) -> list[int]:
+    """What came of ``count`` logins, from every source side by side: the token of one hub is used at another, and
+    through the load balancers; the higher code of these two."""
+
+    def some(source: str) -> list[int]:
+        pairs = itertools.islice(itertools.cycle(itertools.permutations(hubs, 2)), count // len(sources))
+        codes = []
+        with client(ca, source) as session:
+            for here, there in pairs:
+                token = mint(session, here)
+                codes.append(max(use(session, there, token), use(session, hosts.VIP, token)))
+        return codes
+
+    with ThreadPoolExecutor(len(sources)) as pool:
+        return [code for codes in pool.map(some, sources) for code in codes]
 
 
 @dataclass
@@ -74,6 +95,8 @@ class Logins:
     ca: Path
     sources: Sequence[str]
     address: str = hosts.VIP
+    name: str = NAME
+    who: Account | None = None
     codes: list[int] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -86,8 +109,8 @@ class Logins:
     def _run(self, source: str) -> None:
         while not self._stopped.is_set():
             try:
-                with client(self.ca, source) as session:
-                    self.codes.append(login(session, self.address))
+                with client(self.ca, source, self.name) as session:
+                    self.codes.append(login(session, self.address, self.who))
             except httpx.HTTPError as error:
                 self.errors.append(f"{source}: {error!r}")
 

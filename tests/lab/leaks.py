@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 LEAST_BYTES = 12  # of a private number in a line that counts
 BLOCK = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----\n(.*?)\n-----END", re.DOTALL)
 KEY_DATA = re.compile(r"client-key-data: (\S+)")
+RANDOM_WORD = "random:index/randomPassword:RandomPassword"
 TOKEN = "eyJhbGciOi"  # how every JSON web token begins
 
 
@@ -42,8 +43,12 @@ class Secrets:
     def add(self, owner: str, pem: str) -> None:
         """A private key's PEM."""
         for line in private_lines(pem):
-            for form in forms(line):
-                self.owners.setdefault(form, owner)
+            self.add_word(owner, line)
+
+    def add_word(self, owner: str, word: str) -> None:
+        """A password, or whatever else is secret as a whole."""
+        for form in forms(word):
+            self.owners.setdefault(form, owner)
 
     def patterns(self, *more: str) -> str:
         """As ``grep -F -f`` reads them."""
@@ -68,9 +73,12 @@ class Secrets:
 
 
 def of_deployment(deployment: Mapping[str, Any], secrets: Secrets) -> Secrets:
-    """Adds every private key in a state whose secrets are shown, whether it is marked as a secret there or not."""
+    """Adds every private key in a state whose secrets are shown, whether it is marked as a secret there or not, and
+    every word that was drawn at random."""
     for resource in deployment["resources"]:
         owner = resource["urn"].rpartition("::")[2]
+        if resource["type"] == RANDOM_WORD:
+            secrets.add_word(owner, json.loads(resource["outputs"]["result"]["plaintext"]))
         for text in _texts(resource):
             for pem in _keys(text):
                 secrets.add(owner, pem)

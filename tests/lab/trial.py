@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab import hosts, ssh
+from settings.merge import merged
 from tests.lab import program
 
 ETCDCTL = (
@@ -60,7 +61,8 @@ class Trial:
 @contextmanager
 def on_spares(name: str, roles: Mapping[str, Sequence[str]], values: Mapping[str, Any]) -> Iterator[Trial]:
     """An empty stack of fresh hosts with these roles; afterwards neither is there any more."""
-    sections = {"cluster": {"name": name}, "hosts": program.spares(list(roles), roles), **values}
+    spares = program.spares(list(roles), roles)
+    sections = merged({"cluster": {"name": name}, "hosts": spares}, dict(values))
     stack = program.Program(name, sections)
     kubeconfig = program.FOLDER / f"{name}.kubeconfig"
     try:

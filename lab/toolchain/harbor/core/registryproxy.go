@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"evenkeel/lab/toolchain/harbor/internal/answers"
 )
@@ -81,7 +84,8 @@ func (c *core) addBlob(response *http.Response, key string) error {
 	ctx := response.Request.Context()
 	size, err := strconv.ParseInt(response.Request.Header.Get("Content-Length"), 10, 64)
 	if err != nil || size == 0 {
-		if size, err = c.registryRedis.Get(ctx, key).Int64(); err != nil {
+		size, err = c.registryRedis.Get(ctx, key).Int64()
+		if err != nil && !errors.Is(err, redis.Nil) { // no part came before: the blob is empty
 			return fmt.Errorf("get blob size failed, error: %v", err)
 		}
 	}
