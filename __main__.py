@@ -14,6 +14,7 @@ from components.host import RemoteHost, RemoteHostArgs
 from components.nginx_stream_lb import NginxStreamLB, NginxStreamLBArgs
 from components.pki import ClusterPki, ClusterPkiArgs
 from components.preparation import Preparation, PreparationArgs
+from components.release_pin import release_pin
 from components.rollout import Rollout, RolloutArgs, forget_departed
 from components.worker_node import WorkerNode, WorkerNodeArgs
 from render.network import api_endpoint
@@ -65,15 +66,17 @@ addons = ClusterAddons(
         await_ready=stack.cluster.cni != "none",  # CoreDNS waits for the network that the user brings afterwards
     ),
 )
+last: list[pulumi.Resource] = []
 if stack.harbor and hub_secrets:
-    trust(stack, hosts, prepared, hub_secrets.ca)
+    trusting = trust(stack, hosts, prepared, hub_secrets.ca)
     harbor = Harbor("harbor", HarborArgs(stack, hosts, prepared, hub_secrets, [lb.active for lb in balancers]))
     pull_secrets(stack, harbor, addons)
+    last += [*(one.command for one in trusting), *harbor.probes]
     pulumi.export("harborUrl", stack.harbor.url)
     pulumi.export("harborNodes", {name: host.address for name, host in stack.hubs().items()})
     pulumi.export("harborCa", hub_secrets.ca)
 
-etcd_cluster = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout])
+membership = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout])
 
 pulumi.export("apiEndpoint", api_endpoint(stack))
 pulumi.export("kubeconfig", kubeconfig_of(stack, pki, "admin"))
@@ -81,4 +84,5 @@ pulumi.export("masters", {name: host.address for name, host in stack.masters().i
 pulumi.export("workers", {name: host.address for name, host in stack.workers().items()})
 pulumi.export("loadBalancers", {name: host.address for name, host in stack.load_balancers().items()})
 pulumi.export("certificates", pki.summary())
-pulumi.export("etcdCluster", etcd_cluster)
+pulumi.export("etcdCluster", membership.stdout)
+pulumi.export("release", release_pin(stack, [membership, *last]))

@@ -65,14 +65,14 @@ class Rollout(pulumi.ComponentResource):
         return {name: self.turns[name].urn.apply(partial(_machine, self.stack.hosts[name])) for name in self.turns}
 
 
-def forget_departed(stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-    """Brings the cluster in step with the stack's hosts and roles where objects can't; gives the etcd cluster's id."""
+def forget_departed(stack: Stack, master: ApiServerNode, after: Sequence[pulumi.Resource]) -> RemoteCommand:
+    """Brings the cluster in step with the stack's hosts and roles where objects can't; says the etcd cluster's id."""
     variables = {
         **member_variables(stack, master.host.settings.name),
         "NODES": " ".join(stack.nodes()),
         "TAINTED": " ".join(name for name, host in stack.nodes().items() if kubelet.tainted(stack, host)),
     }
-    return master.host.run("membership", call("membership.sh", variables), master, after).stdout
+    return master.host.run("membership", call("membership.sh", variables), master, after)
 
 
 def _machine(host: Host, _urn: str) -> str:

@@ -2,7 +2,7 @@
 
 import typer
 
-from ops import harbor_probe, lock, preflight, status, verify
+from ops import concerned_stacks, harbor_probe, lock, preflight, promote, status, summarize_preview, verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("lock")(lock.command)
@@ -10,6 +10,9 @@ app.command("preflight")(preflight.command)
 app.command("status")(status.command)
 app.command("verify")(verify.command)
 app.command("harbor-probe")(harbor_probe.command)
+app.command("concerned-stacks")(concerned_stacks.command)
+app.command("summarize-preview")(summarize_preview.command)
+app.command("promote")(promote.command)
 
 
 @app.callback()

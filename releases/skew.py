@@ -1,9 +1,10 @@
-"""Which versions go together, so that a release that cannot work is refused before any host changes.
+"""Which versions go together, and which may follow on those that run, so that what cannot work changes no host.
 
-Owns: the tables of what upstream supports, and the rules over them. Does not own: steps between two releases, which
-depend on what runs already.
+Owns: the tables of what upstream supports, and the rules over them. Does not own: what runs, nor whether Harbor may
+follow on another Harbor, which only the hubs can tell.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from releases.schema import Versions
@@ -23,6 +24,7 @@ CONTAINERD: Mapping[Line, Mapping[Line, int]] = {
 # Evenkeel renders for etcd are those of 3.6 too.
 ETCD: Mapping[Line, Mapping[Line, int]] = {(1, 34): {(3, 6): 0}, (1, 35): {(3, 6): 0}, (1, 36): {(3, 6): 0}}
 
+BACK = "restore the backup from before it instead (docs/recover.md)"
 # The Harbor lines whose files Evenkeel renders.
 HARBOR: tuple[Line, ...] = ((2, 14), (2, 15))
 
@@ -49,6 +51,27 @@ def harbor_faults(versions: Versions) -> Iterator[Fault]:
     if _line(versions.harbor) not in HARBOR:
         known = ", ".join(_text(line) for line in HARBOR)
         yield f"its harbor {versions.harbor} is not known here", f"use one of {known}"
+
+
+def step_faults(now: Versions, then: Versions) -> Iterator[Fault]:
+    """Everything that keeps a release from following on the one that runs, forwards or back."""
+    for name in ("kubernetes", "etcd"):
+        was, will = _line(getattr(now, name)), _line(getattr(then, name))
+        step = f"{name} {getattr(now, name)} to {getattr(then, name)}"
+        if will < was:
+            yield f"{step}: an older minor version does not read what a newer one has stored", BACK
+        elif will[0] != was[0] or will[1] - was[1] > 1:
+            yield f"{step}: leaves out a minor version", f"promote a release with {name} {was[0]}.{was[1] + 1} first"
+    (_, kubelet), (_, apiserver) = _line(now.kubelet), _line(then.kubernetes)
+    if apiserver - kubelet > OLDEST_KUBELET:
+        what = f"kubelet {now.kubelet} is too old for kube-apiserver {then.kubernetes}, which is there before it"
+        yield what, f"bring the kubelets to 1.{apiserver - OLDEST_KUBELET} or newer first"
+
+
+def older(now: Versions, then: Versions) -> list[str]:
+    """What would be older than what runs."""
+    pairs = {name: (getattr(now, name), getattr(then, name)) for name in type(now).model_fields}
+    return [f"{name} {was} to {will}" for name, (was, will) in pairs.items() if _parts(will) < _parts(was)]
 
 
 def _kubelet(versions: Versions) -> Iterator[Fault]:
@@ -80,6 +103,10 @@ def _fault(what: str, version: str, versions: Versions, oldest: Mapping[Line, in
 def _numbers(version: str) -> tuple[int, int, int]:
     major, minor, patch, *_ = [int(part) for part in version.split("-")[0].split(".")] + [0]
     return major, minor, patch
+
+
+def _parts(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _line(version: str) -> Line:

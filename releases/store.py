@@ -5,6 +5,7 @@ Does not own: the form of the files (``releases.schema``) or writing a lock (``o
 """
 
 import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,11 @@ class Release:
     def versions(self) -> Versions:
         """What runs in this release."""
         return self.file.versions
+
+    @property
+    def digest(self) -> str:
+        """The same for all stacks whose locks hold the same checksums, wherever each fetches from."""
+        return lock_digest(self.lock)
 
     def architectures(self) -> list[str]:
         """The architectures whose artifacts are all locked."""
@@ -133,6 +139,12 @@ def read_lock(path: Path, name: str, folder: Path = FOLDER, remedy: str | None =
     if lock.release_sha256 != release_digest(name, folder):
         raise ReleaseError(f"was written before releases/{name}.yaml changed", remedy)
     return lock
+
+
+def lock_digest(lock: LockFile) -> str:
+    """A digest of what a lock says that the release is."""
+    locked = json.dumps(lock.model_dump(mode="json", exclude={"source"}), sort_keys=True)
+    return hashlib.sha256(locked.encode()).hexdigest()
 
 
 def locked_architectures(file: ReleaseFile, lock: LockFile) -> list[str]:

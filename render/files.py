@@ -1,6 +1,7 @@
 """A file as a host shall have it, and its form inside a script.
 
-Does not own where scripts run (``components.host``).
+Owns both directions: a script from files, and the files that a script lays down, for whoever reviews one. Does not own
+where scripts run (``components.host``).
 """
 
 import shlex
@@ -50,3 +51,16 @@ def _stage_part(part: str, files: Iterable[File]) -> str:
 def wrap(body: str) -> str:
     """A script that runs wholly or, when its text was cut on the way, not at all."""
     return f'main() {{\nset -eu\numask 077\n{body.rstrip()}\n}}\nmain "$@"\n'
+
+
+def staged_parts(script: str) -> dict[str, list[File]]:
+    """The parts and files that a script with ``stage_script`` in it lays out."""
+    parts: dict[str, list[File]] = {}
+    lines = iter(script.split("\n"))
+    for line in lines:
+        if not (line.startswith("put ") and line.endswith(f" <<'{HEREDOC_END}'")):
+            continue
+        _, part, mode, owner, path, newline, _ = shlex.split(line)
+        content = "\n".join(iter(lines.__next__, HEREDOC_END))
+        parts.setdefault(part, []).append(File(path, content + ("\n" if newline == "newline" else ""), mode, owner))
+    return parts

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Brings a stack up under the policy pack.
+# Usage: up.sh STACK
+set -eu
+environment=$(pulumi config get --path evenkeel:cluster.environment --stack "$1")
+pulumi up --yes --non-interactive --suppress-outputs --stack "$1" \
+    --policy-pack policy --policy-pack-config "policy/$environment.json"

@@ -1,0 +1,1 @@
+"""The project's own program on the real engine, without a host: what previews and states of whole stacks look like."""
