@@ -3,9 +3,11 @@
 import typer
 
 from ops import harbor_probe, lock
+from ops.adopt import command as adopt
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("lock")(lock.command)
+app.command("adopt")(adopt.command)
 app.command("harbor-probe")(harbor_probe.command)
 
 

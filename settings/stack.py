@@ -75,6 +75,29 @@ class GivenSecrets:
     certificate_key: SecretStr | None = None
 
 
+@dataclass(frozen=True)
+class Authority:
+    """An authority that the stack did not make: PEM both."""
+
+    certificate: str
+    key: SecretStr
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A cluster that the stack did not found: what it brings along.
+
+    ``masters`` held its data when it was adopted, and ``keeps`` names the add-ons that are somebody else's.
+    """
+
+    masters: tuple[str, ...]
+    keeps: tuple[str, ...]
+    authorities: dict[str, Authority]
+    service_account_key: SecretStr
+    service_account_public_key: str
+
+
 class Harbor(HarborSettings):
     """Harbor as the user describes it, with what follows from the rest of the stack.
 
@@ -97,6 +120,7 @@ class Stack:
     release: Release
     harbor: Harbor | None = None
     harbor_secrets: GivenSecrets = GivenSecrets()
+    adopted: Adopted | None = None
     repair: str = ""
     warnings: tuple[str, ...] = ()
 
