@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from pydantic import SecretStr
@@ -40,7 +41,7 @@ def resolve(draft: Draft, settings: AdoptedSettings) -> Adopted | None:
         masters=tuple(settings.masters),
         keeps=tuple(settings.keeps),
         authorities={
-            what: Authority(pems[what], _secret(draft, what), certificate.not_valid_after_utc)
+            what: _authority(pems[what], _secret(draft, what), certificate)
             for what, certificate in certificates.items()
             if certificate is not None
         },
@@ -49,12 +50,17 @@ def resolve(draft: Draft, settings: AdoptedSettings) -> Adopted | None:
     )
 
 
+def _authority(pem: str, key: SecretStr, certificate: x509.Certificate) -> Authority:
+    fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    return Authority(pem, key, certificate.not_valid_after_utc, fingerprint)
+
+
 def _secret(draft: Draft, what: str) -> SecretStr:
     return SecretStr(draft.secrets[AUTHORITY_KEYS[what]])
 
 
 def _public(draft: Draft, name: str) -> PublicKeyTypes | None:
-    """The key's public half. One that is no key at all is the rule's affair."""
+    """The key's public half."""
     try:
         return load_pem_private_key(draft.secrets[name].encode(), password=None).public_key()
     except TypeError:

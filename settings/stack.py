@@ -77,11 +77,12 @@ class GivenSecrets:
 
 @dataclass(frozen=True)
 class Authority:
-    """An authority that the stack did not make: PEM both."""
+    """An authority that the stack did not make: PEM both; ``fingerprint`` is SHA-256, as openssl writes it."""
 
     certificate: str
     key: SecretStr
     not_after: datetime
+    fingerprint: str
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,10 @@ def _etcd_is_well(case: Case) -> Iterator[str]:
     if names != masters:
         remedy = "remove members that are no master (etcdctl member remove), and masters that are no member"
         yield f"etcd: its members are {', '.join(names)}, and the masters {', '.join(masters)}; {remedy}"
+    peers = flags(cluster.pods["etcd"]).get("listen-peer-urls", "")
+    if f"//{cluster.node.address}:" not in peers and "//0.0.0.0:" not in peers:
+        remedy = f"set --listen-peer-urls=https://{cluster.node.address}:2380 in its manifest (it restarts once)"
+        yield f"etcd: listens for other members at {peers or 'localhost'} only; {remedy}"
     for member in cluster.etcd.members:
         if member.learner:
             yield f"etcd: {member.name} is a learner still; wait until it votes, or remove it"

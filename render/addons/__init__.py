@@ -10,10 +10,12 @@ from settings import Stack
 
 
 def by_addon(stack: Stack) -> dict[str, list[Object]]:
-    """Each add-on's objects, in an order in which they can be made."""
-    return {
+    """Each add-on's objects, in an order in which they can be made; an adopted cluster may keep some to itself."""
+    kept = stack.adopted.keeps if stack.adopted else ()
+    every = {
         "rbac": rbac.objects(),
         "kube-proxy": kube_proxy.objects(stack),
         "flannel": flannel.objects(stack),
         "coredns": coredns.objects(stack),
     }
+    return {name: objects for name, objects in every.items() if name not in kept}

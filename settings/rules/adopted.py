@@ -6,7 +6,7 @@ Does not own whether keys and certificates belong together (``settings.authoriti
 from collections.abc import Iterator
 
 from settings.draft import ADOPTED, Draft
-from settings.errors import HIDDEN, Fault, fault
+from settings.errors import Fault, fault
 from settings.secret_keys import AUTHORITY_KEYS, setting
 
 _LOOK = "`python -m ops adopt` sets all of them"
@@ -23,5 +23,3 @@ def keys_and_cluster_go_together(draft: Draft) -> Iterator[Fault]:
     for name in AUTHORITY_KEYS.values():
         if name not in given:
             yield fault([name], None, "is not set, and the adopted cluster lives by it", f"{_LOOK}, or {setting(name)}")
-        elif "PRIVATE KEY-----" not in draft.secrets[name]:
-            yield fault([name], HIDDEN, "is not a private key in PEM", f"take it from a master: {_LOOK}")
