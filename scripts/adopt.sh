@@ -11,17 +11,18 @@ here=/usr/local/lib/evenkeel
 . "$here/etcd.sh"
 
 ORIGINALS=$EVENKEEL_STATE/adopted
-KEPT="/etc/kubernetes /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env /etc/containerd/config.toml
-    /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d /etc/systemd/system/containerd.service"
+KEPT="etc/kubernetes var/lib/kubelet/config.yaml var/lib/kubelet/kubeadm-flags.env etc/containerd/config.toml
+    etc/systemd/system/kubelet.service etc/systemd/system/kubelet.service.d etc/systemd/system/containerd.service"
 
 # Whole or not at all, with their modes and times, and once: what a second run finds may be the stack's already.
 keep_originals() {
     [ ! -d "$ORIGINALS" ] || return 0
     rm -rf "$ORIGINALS.new"
     mkdir -p "$ORIGINALS.new/files"
-    for kept_path in $KEPT; do
-        [ ! -e "$kept_path" ] || cp -a --parents "$kept_path" "$ORIGINALS.new/files"
-    done
+    kept_here=$(for kept_path in $KEPT; do [ ! -e "/$kept_path" ] || printf '%s\n' "$kept_path"; done)
+    printf '%s\n' "$kept_here" | tar -C / -c -T - -f "$ORIGINALS.new/tar"
+    tar -C "$ORIGINALS.new/files" -xp -f "$ORIGINALS.new/tar"
+    rm "$ORIGINALS.new/tar"
     (cd "$ORIGINALS.new/files" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2) >"$ORIGINALS.new/sha256"
     mv "$ORIGINALS.new" "$ORIGINALS"
 }

@@ -56,7 +56,8 @@ def _authority(pem: str, key: SecretStr, certificate: x509.Certificate) -> Autho
 
 
 def _secret(draft: Draft, what: str) -> SecretStr:
-    return SecretStr(draft.secrets[AUTHORITY_KEYS[what]])
+    """As it lay on the master: the engine keeps it without the newline that ends it."""
+    return SecretStr(draft.secrets[AUTHORITY_KEYS[what]].rstrip() + "\n")
 
 
 def _public(draft: Draft, name: str) -> PublicKeyTypes | None:

@@ -74,14 +74,14 @@ def changes(cluster: Cluster, stack: Stack, kept: Collection[str]) -> Iterator[s
     for program in PROGRAMS:
         for line in _flags(flags(cluster.pods[program]), wanted[program]):
             yield f"{cluster.node.name}: {program}: {line}"
-    endpoint = f"{stack.load_balancer.address}:{stack.load_balancer.port}"
     yield f"{cluster.node.name}: every certificate but the authorities' is issued anew, by the same authorities"
     yield f"{cluster.node.name}: kubelet, controller manager and scheduler ask its own apiserver"
     yield f"{cluster.node.name}: the kubelet's unit is the stack's, without kubeadm's drop-in"
-    yield from (f"{node.name}: its kubelet asks {endpoint}" for node in cluster.nodes if not node.master)
+    yield from (f"{node.name}: its kubelet asks the load balancer" for node in cluster.nodes if not node.master)
     yield from (f"{node.name}: kubelet and containerd are the release's; its pods run on" for node in cluster.nodes)
     if "kube-proxy" not in kept:
-        yield f"cluster: kube-proxy asks {endpoint}: its pods are replaced, one node after the other"
+        yield "cluster: kube-proxy asks the load balancer: its pods are replaced, one node after the other"
+    yield "cluster: kubeadm-config and cluster-info name the load balancer"
     if "coredns" not in kept:
         yield "cluster: CoreDNS is the release's: its pods are replaced, one after the other"
 

@@ -53,9 +53,13 @@ def write(path: Path, found: Tree) -> bool:
 
 
 def set_secrets(stack: str, wanted: Mapping[str, str]) -> list[str]:
-    """Sets those that differ from what the stack has; encrypted again, the same one would be a change of the file."""
+    """Sets those that differ from what the stack has; encrypted again, the same one would be a change of the file.
+
+    The engine keeps a text without the newline that ends it.
+    """
     has = json.loads(_pulumi(stack, "config", "--json", "--show-secrets"))
-    changed = [name for name, text in wanted.items() if has.get(f"{PREFIX}{name}", {}).get("value") != text]
+    kept = {name: has.get(f"{PREFIX}{name}", {}).get("value") for name in wanted}
+    changed = [name for name, text in wanted.items() if kept[name] != text.removesuffix("\n")]
     for name in changed:
         _pulumi(stack, "config", "set", "--secret", f"{PREFIX}{name}", given=wanted[name])
     return changed

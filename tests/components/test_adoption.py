@@ -98,7 +98,7 @@ def test_kubeadms_drop_in_loses_its_hold_on_the_kubelet(stack: Stack, tmp_path: 
 def test_addons_that_are_somebody_elses_are_left_alone(tmp_path: Path) -> None:
     sections = adopted.sections()
     sections["adopted"]["keeps"] = ["coredns"]
-    assert set(addons.by_addon(samples.stack(tmp_path, sections))) == {"rbac", "kube-proxy", "flannel"}
+    assert set(addons.by_addon(samples.stack(tmp_path, sections))) == {"rbac", "kube-proxy", "flannel", "kubeadm"}
 
 
 def test_nodes_are_known_by_the_authority_that_they_trust(stack: Stack, tmp_path: Path) -> None:

@@ -51,6 +51,6 @@ def test_only_secrets_that_differ_are_set_and_their_values_travel_on_standard_in
     )
     pulumi.chmod(pulumi.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert stack_file.set_secrets("grown", {"etcdCaKey": "same", "clusterCaKey": "new"}) == ["clusterCaKey"]
+    assert stack_file.set_secrets("grown", {"etcdCaKey": "same\n", "clusterCaKey": "new\n"}) == ["clusterCaKey"]
     assert (tmp_path / "arguments").read_text() == "config set --secret evenkeel:clusterCaKey --stack grown\n"
-    assert (tmp_path / "given").read_text() == "new"
+    assert (tmp_path / "given").read_text() == "new\n"
