@@ -11,6 +11,7 @@ import pytest
 from components import adoption
 from components.adoption import Adoption, AdoptionArgs
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs
+from components.birth import Birth
 from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
 from components.host import RemoteHost, RemoteHostArgs
 from components.pki import ClusterPki, ClusterPkiArgs
@@ -39,14 +40,14 @@ def program(stack: Stack) -> None:
     hosts = {name: RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.hosts.items()}
     prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
     pki = ClusterPki("pki", ClusterPkiArgs(stack))
-    founders, token = genesis(stack)
+    birth = genesis(stack)
     masters = []
     for name in stack.masters():
         host, done = hosts[name], prepared[name]
-        member = EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, host, done, pki, founders, token))
+        member = EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, host, done, pki, birth))
         masters.append(ApiServerNode(f"{name}-control-plane", ApiServerNodeArgs(stack, host, done, pki, member)))
     before = Adoption("adoption", AdoptionArgs(stack, hosts, prepared))
-    rollout = Rollout("rollout", RolloutArgs(stack, masters, [], before.done))
+    rollout = Rollout("rollout", RolloutArgs(stack, birth, masters, [], before.done))
     assert list(rollout.turns) == ["wudang", "emei", "shaolin"], "who serves already comes last"
 
 
@@ -71,6 +72,18 @@ def test_nobody_founds_a_cluster_that_there_is(registered: list[Registration]) -
     for name in ("shaolin", "wudang", "emei"):
         text = unwrapped(commands(registered)[f"{name}-etcd-secrets"].inputs["stdin"])
         assert "founding-ticket.sh 00000000-0000-4000-8000-000000000000 nobody\n" in text
+
+
+def test_masters_that_serve_have_no_turn_at_once_even_in_the_stacks_first_run(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a cluster's birth all masters start together; here that would take the only one that serves."""
+
+    def never(*_given: object) -> None:
+        raise AssertionError("a turn asks whether this is the cluster's birth")
+
+    monkeypatch.setattr(Birth, "either", never)
+    assert "shaolin-activate" in commands(run(lambda: program(stack)))
 
 
 def test_only_masters_that_were_there_are_made_ready_for_others(registered: list[Registration]) -> None:
