@@ -94,6 +94,10 @@ etcd_place_first() {
     applied etcd $ETCD_PARTS
 }
 
+is_kubeadms_apiserver() {
+    [ -f "$MANIFESTS/kube-apiserver.yaml" ] && ! grep -q evenkeel.dev/revision "$MANIFESTS/kube-apiserver.yaml"
+}
+
 # kubeadm's apiserver takes no connection once it is to end, and yet waits for old ones until it is killed, 30 s later.
 # Killed at once it loses nothing: what it has acknowledged is in etcd.
 end_kubeadms_apiserver() {
@@ -117,7 +121,7 @@ etcd_activate() {
         [ -z "$(running kube-apiserver)" ] || {
             others_serve
             say "taking the apiserver out of service while etcd restarts"
-            grep -q evenkeel.dev/revision "$MANIFESTS/kube-apiserver.yaml" || end_kubeadms_apiserver
+            ! is_kubeadms_apiserver || end_kubeadms_apiserver
             end_pod kube-apiserver
         }
         place_pod etcd $ETCD_PARTS

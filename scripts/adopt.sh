@@ -19,8 +19,8 @@ keep_originals() {
     [ ! -d "$ORIGINALS" ] || return 0
     rm -rf "$ORIGINALS.new"
     mkdir -p "$ORIGINALS.new/files"
-    kept_here=$(for kept_path in $KEPT; do [ ! -e "/$kept_path" ] || printf '%s\n' "$kept_path"; done)
-    printf '%s\n' "$kept_here" | tar -C / -c -T - -f "$ORIGINALS.new/tar"
+    kept_here=$(for kept_path in $KEPT; do [ ! -e "$EVENKEEL_ROOT/$kept_path" ] || printf '%s\n' "$kept_path"; done)
+    printf '%s\n' "$kept_here" | tar -C "$EVENKEEL_ROOT/" -c -T - -f "$ORIGINALS.new/tar"
     tar -C "$ORIGINALS.new/files" -xp -f "$ORIGINALS.new/tar"
     rm "$ORIGINALS.new/tar"
     (cd "$ORIGINALS.new/files" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2) >"$ORIGINALS.new/sha256"
