@@ -77,6 +77,7 @@ class RemoteHost(pulumi.ComponentResource):
         depends_on: pulumi.Input[Sequence[pulumi.Resource]] = (),
         secret: bool = False,
         on_error: Sequence[pulumi.ErrorHook] = (),
+        before_create: Sequence[pulumi.ResourceHook] = (),
         because: Text = "",
         retires: str = "",
     ) -> RemoteCommand:
@@ -99,7 +100,7 @@ class RemoteHost(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(
             parent=parent,
             depends_on=depends_on,
-            hooks=pulumi.ResourceHookBinding(on_error=[self._tells, *on_error]),
+            hooks=pulumi.ResourceHookBinding(on_error=[self._tells, *on_error], before_create=[*before_create]),
             hide_diffs=["update"],
             deleted_with=self if retires else None,
         )

@@ -202,6 +202,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "OWN_NAMES": " ".join([host.name, *_balancer_names(stack)]),
         "VIP_INTERFACE": _vip_interface(stack, host),
         "PORTS": _lines(ports(stack, host)),
+        "CLUSTER_CA": stack.adopted.authorities["ca"].fingerprint if stack.adopted else "",
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),
         "DOWNLOADS": _lines(downloads),

@@ -7,11 +7,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.docker_engine import key_file
 from components.harbor import Harbor, HarborArgs
 from components.harbor_secrets import HubSecrets, HubSecretsArgs
 from components.harbor_trust import trust
 from components.host import RemoteHost, RemoteHostArgs
+from components.key_file import key_file
 from components.preparation import Preparation, PreparationArgs
 from settings import Stack
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
