@@ -21,7 +21,7 @@ from lab.paths import CLONE
 from releases import read_lock, read_release
 from releases.schema import HARBOR_IMAGES
 from tests.lab.another_harbor import empty, stores_for
-from tests.lab.harbor_clients import ADMIN, NAME, addresses, alternating_logins, ask, client, mint
+from tests.lab.harbor_clients import ADMIN, NAME, addresses, alternating_logins, client, mint
 from tests.lab.harbor_traffic import PIECES, Client, Traffic
 from tests.lab.program import DEV, spares
 from tests.lab.trial import on_spares
@@ -82,14 +82,10 @@ def _rotation(ca: Path, sources: Sequence[str]) -> dict[str, Any]:
 def _pulls(ca: Path, sources: Sequence[str]) -> dict[str, Any]:
     """The same blob by the same number of clients, from the first hub alone and from both in equal shares."""
     pusher = Client(ca, sources[0], piece_bytes=PULL_BYTES // PIECES)
-    pusher.push()
+    path = f"/v2/{pusher.repository}/blobs/{pusher.push()}"
     with client(ca) as session:
         scope = f"/service/token?service=harbor-registry&scope=repository:{pusher.repository}:pull"
         token = mint(session, HUBS[0], scope, ADMIN)
-        manifest = f"/v2/{pusher.repository}/manifests/latest"
-        bearer = {"Authorization": f"Bearer {token}"}
-        digest = ask(session, HUBS[0], manifest, headers=bearer).json()["layers"][0]["digest"]
-    path = f"/v2/{pusher.repository}/blobs/{digest}"
 
     def pull(hub: str) -> None:
         command = ["curl", "-q", "-sS", "--fail", "--output", "/dev/null", "--cacert", str(ca), "--config", "-"]

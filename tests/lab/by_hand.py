@@ -58,12 +58,12 @@ def put(hub: str, path: str, content: str) -> None:
 @contextmanager
 def storage_of_its_own(hub: str) -> Iterator[None]:
     """Another folder lies over the shared one."""
-    own = "install -d -o 10000 -g 10000 /var/tmp/blobs && mount --bind /var/tmp/blobs"
-    hosts.run(hub, f"{own} {BLOBS} && docker restart harbor-registry", check=True)
+    hosts.run(hub, "install -d -o 10000 -g 10000 /var/tmp/blobs", check=True)
     try:
+        hosts.run(hub, f"mount --bind /var/tmp/blobs {BLOBS} && docker restart harbor-registry", check=True)
         yield
     finally:
-        hosts.run(hub, f"umount {BLOBS} && docker restart harbor-registry", check=True)
+        hosts.run(hub, f"umount {BLOBS}; docker restart harbor-registry", check=True)
 
 
 def change_everything(hub: str) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ ADMIN: Account = ("admin", stores.ADMIN_PASSWORD)
 NAME, PROJECT = "hub.dev.lab", "library"
 TOKEN = f"/service/token?service=harbor-registry&scope=repository:{PROJECT}/probe:pull"
 REFUSED = 401
+NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 @cache
@@ -38,10 +40,11 @@ def robot() -> Account:
 
 
 def client(ca: Path, source: str | None = None, name: str = NAME) -> httpx.Client:
-    """Verifies Harbor's certificate; ``source`` is the address that it comes from, by which hubs are chosen."""
+    """Verifies Harbor's certificate and keeps no cookies, as Docker; ``source`` is the address that it comes from, by
+    which hubs are chosen."""
     context = ssl.create_default_context(cafile=str(ca))
     transport = httpx.HTTPTransport(verify=context, local_address=source, retries=0)
-    return httpx.Client(transport=transport, timeout=10, trust_env=False, headers={"Host": name})
+    return httpx.Client(transport=transport, timeout=10, trust_env=False, headers={"Host": name}, cookies=NO_COOKIES)
 
 
 def ask(session: httpx.Client, address: str, path: str, method: str = "GET", **options: Any) -> httpx.Response:

@@ -56,8 +56,8 @@ class Client:
             raise httpx.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
         return answer
 
-    def push(self) -> None:
-        """A layer in pieces, on one connection from its first to its last: on the hub where it began."""
+    def push(self) -> str:
+        """A layer in pieces, on one connection from its first to its last: on the hub where it began. Its digest."""
         pieces = [os.urandom(self.piece_bytes) for _ in range(PIECES)]
         digest = f"sha256:{hashlib.sha256(b''.join(pieces)).hexdigest()}"
         with client(self.ca, self.source) as session:
@@ -76,6 +76,7 @@ class Client:
             manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layer, "layers": [layer]}
             path, headers = f"/v2/{self.repository}/manifests/latest", {"Content-Type": MANIFEST}
             self.request(session, "PUT", path, 201, json=manifest, headers=headers)
+        return digest
 
     def pull(self) -> None:
         """What it has pushed last, whole."""
@@ -87,14 +88,14 @@ class Client:
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != layer["digest"]:
             raise httpx.HTTPError(f"{layer['digest']} came as {len(content)} other bytes")
 
-    def until(self, stopped: threading.Event, action: Callable[[], None]) -> None:
+    def until(self, stopped: threading.Event, action: Callable[[], object]) -> None:
         """The same again and again."""
         while not stopped.is_set():
             try:
                 action()
                 self.done += 1
             except httpx.HTTPError as error:
-                self.errors.append(f"{time.strftime('%X')} {self.source} {action.__name__}: {error!r}")
+                self.errors.append(f"{time.strftime('%X')} {self.source} {getattr(action, '__name__', '')}: {error!r}")
 
     def _send(self, session: httpx.Client, method: str, path: str, **options: Any) -> httpx.Response:
         token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -111,7 +112,8 @@ class Traffic:
         for one in self.pushing:
             one.push()  # there must be something to pull
         self._stopped = threading.Event()
-        works = [(one, one.push) for one in self.pushing] + [(one, one.pull) for one in self.pulling]
+        works: list[tuple[Client, Callable[[], object]]] = [(one, one.push) for one in self.pushing]
+        works += [(one, one.pull) for one in self.pulling]
         self._threads = [
             threading.Thread(target=one.until, args=(self._stopped, action), daemon=True) for one, action in works
         ]
