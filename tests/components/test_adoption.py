@@ -10,15 +10,10 @@ import pytest
 
 from components import adoption
 from components.adoption import Adoption, AdoptionArgs
-from components.api_server_node import ApiServerNode, ApiServerNodeArgs
 from components.birth import Birth
-from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
-from components.host import RemoteHost, RemoteHostArgs
-from components.pki import ClusterPki, ClusterPkiArgs
-from components.preparation import Preparation, PreparationArgs
-from components.rollout import Rollout, RolloutArgs
 from render import addons, kubelet, preparation
 from settings import Stack
+from tests.components.composed import control_plane
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
 from tests.settings import adopted, samples
 
@@ -32,23 +27,14 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def registered(stack: Stack) -> list[Registration]:
-    return run(lambda: program(stack))
+    return run(lambda: control_plane(stack))
 
 
-def program(stack: Stack) -> None:
-    """What ``__main__`` composes of masters."""
-    hosts = {name: RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.hosts.items()}
-    prepared = Preparation("preparation", PreparationArgs(stack, hosts)).prepared
-    pki = ClusterPki("pki", ClusterPkiArgs(stack))
-    birth = genesis(stack)
-    masters = []
-    for name in stack.masters():
-        host, done = hosts[name], prepared[name]
-        member = EtcdMember(f"{name}-etcd", EtcdMemberArgs(stack, host, done, pki, birth))
-        masters.append(ApiServerNode(f"{name}-control-plane", ApiServerNodeArgs(stack, host, done, pki, member)))
-    before = Adoption("adoption", AdoptionArgs(stack, hosts, prepared))
-    rollout = Rollout("rollout", RolloutArgs(stack, birth, masters, [], before.done))
-    assert list(rollout.turns) == ["wudang", "emei", "shaolin"], "who serves already comes last"
+def test_masters_that_serve_have_their_turn_last(stack: Stack) -> None:
+    def turns() -> None:
+        assert list(control_plane(stack).turns) == ["wudang", "emei", "shaolin", "huashan"]
+
+    assert "shaolin-activate" in commands(run(turns))
 
 
 def test_certificates_are_signed_by_the_clusters_own_authorities(stack: Stack, registered: list[Registration]) -> None:
@@ -83,7 +69,7 @@ def test_masters_that_serve_have_no_turn_at_once_even_in_the_stacks_first_run(
         raise AssertionError("a turn asks whether this is the cluster's birth")
 
     monkeypatch.setattr(Birth, "either", never)
-    assert "shaolin-activate" in commands(run(lambda: program(stack)))
+    assert "shaolin-activate" in commands(run(lambda: control_plane(stack)))
 
 
 def test_only_masters_that_were_there_are_made_ready_for_others(registered: list[Registration]) -> None:

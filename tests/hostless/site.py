@@ -24,7 +24,7 @@ from tests.hostless import plugins
 from tests.settings import samples
 
 LINKED = ("Pulumi.yaml", "__main__.py", "components", "ops", "policy", "render", "scripts", "settings")
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 600  # an `up` of a whole stack on a machine that does other things too
 Json = dict[str, Any]
 
 

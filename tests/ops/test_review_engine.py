@@ -140,7 +140,6 @@ def test_a_preview_that_fails_leaves_the_pin_as_it_is(promoted: Site, tmp_path: 
     site = promoted
     site.stack("dev", small("development", "2026.11"))
     site.stack("staging", small("staging", "2026.12"))
-    site.up("dev")
     hidden = (site.folder / "known_hosts").rename(tmp_path / "known_hosts")
     before = pinned(site, "staging")
     _, said = site.ops("promote", "dev", "staging", "--rollback", fails=True)
