@@ -30,6 +30,7 @@ UNSEEN: Mapping[str, Sequence[str]] = {
     "kubelet-secrets": ("kubelet",),
     "lb-ca": ("nginx",),
 }
+ALONG = {"etcd": "kube-apiserver"}  # is taken out of service while the other restarts, and comes back after it
 RELOADED = ("nginx", "keepalived")  # they read their files anew and cut no connection
 NODE, BALANCER, HUB = "node", "load balancer", "hub"
 TURNS = {"activate": NODE, "activate-lb": BALANCER, "leave": HUB, "return": HUB}
@@ -106,6 +107,7 @@ def _containers(steps: Sequence[Step], host: str) -> str:
 
 def _restarts(preview: Preview, host: str, role: str) -> str:
     seen = set(_units(preview, host))
+    seen |= {ALONG[unit] for unit in seen & ALONG.keys()}
     own = [unit for unit in UNITS if WHOSE.get(unit, NODE) == role]
     hidden = [unit for unit in own if unit in set(_unseen_units(preview, host)) - seen]
     units: dict[bool, list[str]] = {True: [], False: []}

@@ -76,8 +76,10 @@ def grown() -> Iterator[Grown]:
         program = Program(NAME, sections(looked.files[1]))
         before = seen(cluster)
         load = Load.start(kubeconfig=cluster.kubeconfig)
-        program.up().ok()
-        clients = load.stop()
+        try:
+            program.up().ok()
+        finally:
+            clients = load.stop()
         snapshots = sorted((CLONE / "snapshots").glob(f"{NAME}-*.db"))
         yield Grown(cluster, program, looked, before, seen(cluster), clients, snapshots)
     finally:

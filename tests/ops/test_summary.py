@@ -44,14 +44,14 @@ def test_a_change_of_one_kubelet_setting_of_one_worker_is_that_line_on_that_host
 def test_masters_are_named_in_the_order_of_their_turns_and_what_changes_alike_is_told_once() -> None:
     stages = [staging(name, "etcd", "etcd", OLD, NEW) for name in ("emei", "shaolin")]
     text = of(*stages, turn("emei", after=["shaolin-activate"]), turn("shaolin"))
-    assert "- 1 to 2: `shaolin`, then `emei`: restarts etcd\n" in text
+    assert "- 1 to 2: `shaolin`, then `emei`: restarts etcd, kube-apiserver\n" in text
     assert text.count("+image: two") == 1
     assert "`emei`, `shaolin`:\n```diff" in text
 
 
 def test_hosts_that_wait_for_nobody_go_side_by_side() -> None:
     stages = [staging(name, "etcd", "etcd", OLD, NEW) for name in ("emei", "shaolin")]
-    assert "- 1: `emei`, `shaolin`: restarts etcd\n" in of(*stages, turn("emei"), turn("shaolin"))
+    assert "- 1: `emei`, `shaolin`: restarts etcd, kube-apiserver\n" in of(*stages, turn("emei"), turn("shaolin"))
 
 
 def test_a_load_balancer_reloads_and_restarts_nothing() -> None:
@@ -67,7 +67,7 @@ def test_a_host_that_is_both_master_and_load_balancer_has_two_turns() -> None:
     stages = [staging("emei", "lb", "lb", *nginx), staging("emei", "etcd", "etcd", OLD, NEW)]
     text = of(*stages, turn("emei", "activate-lb"), turn("emei"))
     assert "`emei`: reloads nginx\n" in text
-    assert "`emei`: restarts etcd\n" in text
+    assert "`emei`: restarts etcd, kube-apiserver\n" in text
 
 
 def test_of_secret_files_only_that_they_change_is_told_and_whom_it_concerns() -> None:
@@ -95,7 +95,7 @@ def test_a_hub_names_the_containers_that_it_replaces() -> None:
 
 def test_hosts_whose_names_begin_alike_are_kept_apart() -> None:
     text = of(staging("emei-2", "etcd", "etcd", OLD, NEW), turn("emei-2"), hosts=("emei", "emei-2"))
-    assert "`emei-2`: restarts etcd" in text
+    assert "`emei-2`: restarts etcd, kube-apiserver\n" in text
     assert "`emei`" not in text
 
 
