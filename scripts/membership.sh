@@ -43,7 +43,7 @@ set_taint() {
 }
 
 lock
-members=$(etcd_local member list) || fail membership "etcd does not answer on this host" "look at its log under /var/log/pods, then run up again"
+members=$(await 30 etcd_local member list) || fail membership "etcd does not answer on this host" "look at its log under /var/log/pods, then run up again"
 etcd_drop_strangers "$members"
 api get nodes -o go-template="$LISTED" | while read -r node taints; do
     if is_in "$node" "$NODES"; then set_taint "$node" "$taints"; else remove_node "$node"; fi
