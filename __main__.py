@@ -3,6 +3,7 @@
 import pulumi
 
 import settings
+from components.adoption import Adoption, AdoptionArgs
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubeconfig_of
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.debug_log import without_outputs
@@ -54,7 +55,9 @@ for name in stack.load_balancers():
     args = NginxStreamLBArgs(stack, hosts[name], prepared[name], pki, before, hub_secrets.ca if hub_secrets else None)
     balancers.append(NginxStreamLB(f"{name}-lb", args))
 
-rollout = Rollout("rollout", RolloutArgs(stack, birth, list(masters.values()), list(workers.values())))
+adoption = Adoption("adoption", AdoptionArgs(stack, hosts, prepared))
+rollout_args = RolloutArgs(stack, birth, list(masters.values()), list(workers.values()), adoption.done)
+rollout = Rollout("rollout", rollout_args)
 addons = ClusterAddons(
     "addons",
     ClusterAddonsArgs(

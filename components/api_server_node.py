@@ -10,9 +10,9 @@ import pulumi
 
 from components import kubelet
 from components.etcd_member import EtcdMember, member_variables
-from components.host import Parts, RemoteHost, Staged, Texts, call, secret_files
+from components.host import RemoteHost, Staged, Texts, call, secret_files
 from components.pki import ClusterPki
-from render import csr_approver, static_pods
+from render import csr_approver, parts
 from render.kubeconfig import kubeconfig
 from render.network import api_endpoint
 from render.static_pods import API_PORT, PKI
@@ -47,7 +47,7 @@ class ApiServerNode(pulumi.ComponentResource):
         before = [*args.etcd.staged, secrets]
         plain = host.stage(
             "control-plane",
-            _plain_parts(stack, node),
+            parts.control_plane(stack, node),
             parent=self,
             depends_on=[args.prepared.command, *(one.command for one in before)],
             then=call("activate-master.sh first", self.variables),
@@ -74,16 +74,6 @@ def kubeconfig_of(stack: Stack, pki: ClusterPki, row: str, server: str | None = 
     return pulumi.Output.all(pki.authorities["ca"].certificate, pair.certificate, pair.key).apply(
         lambda pems: kubeconfig(stack.cluster.name, server or api_endpoint(stack), pems[0], user, pems[1], pems[2])
     )
-
-
-def _plain_parts(stack: Stack, node: Host) -> Parts:
-    return {
-        "apiserver": [static_pods.kube_apiserver(stack, node)],
-        "controller-manager": [static_pods.kube_controller_manager(stack)],
-        "scheduler": [static_pods.kube_scheduler(stack)],
-        "kubelet": kubelet.plain_part(stack, node),
-        "csr-approver": csr_approver.files(stack),
-    }
 
 
 def _secret_parts(stack: Stack, pki: ClusterPki, node: Host) -> dict[str, Texts]:

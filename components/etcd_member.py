@@ -55,9 +55,11 @@ class EtcdMember(pulumi.ComponentResource):
 def genesis(stack: Stack) -> Birth:
     """The birth of the etcd cluster: its token, and who founded it.
 
-    Both are kept in the stack's state and never change: whoever is added later, or comes back empty, joins.
+    Both are kept in the stack's state and never change: whoever is added later, or comes back empty, joins. An adopted
+    cluster has been formed already, so nobody founds it.
     """
-    return Birth("etcd-genesis", {FOUNDERS: initial_cluster(stack)}, pulumi.ResourceOptions(protect=True))
+    founders = "nobody" if stack.adopted else initial_cluster(stack)
+    return Birth("etcd-genesis", {FOUNDERS: founders}, pulumi.ResourceOptions(protect=True))
 
 
 def initial_cluster(stack: Stack) -> str:

@@ -20,7 +20,7 @@ from components.docker_engine import DockerEngine
 from components.harbor_secrets import HubSecrets
 from components.host import TELL_RUN, Parts, RemoteHost, Staged, call, run_of
 from components.remote_command import RemoteCommand
-from render import harbor, hub
+from render import harbor, hub, parts
 from render.harbor import Container, HarborSecrets, HealthCheck
 from render.hub import Keys
 from settings import Stack
@@ -54,7 +54,7 @@ class HarborNode(pulumi.ComponentResource):
         self._engine = DockerEngine(self._node, self)
         self._in_the_way = pulumi.ErrorHook(f"{name}-in-the-way", self._remove_unknown)
         self._containers = harbor.containers(args.stack, self._node)
-        self._plain = [*harbor.plain_files(args.stack, self._node), *hub.plain_files(args.stack, self._node)]
+        self._plain = parts.hub_files(args.stack, self._node)
         keys = pulumi.Output.all(fingerprint=args.secrets.fingerprint_key, probe=args.secrets.probe_password)
         given = pulumi.Output.all(args.secrets.values, keys.apply(lambda done: Keys(**done)))
         self._revisions = given.apply(lambda done: self._revisions_of(*done))

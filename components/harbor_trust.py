@@ -17,10 +17,10 @@ from components.host import RemoteHost, Staged
 from render import containerd
 from render.files import File
 from render.hub import ROBOT_PREFIX
+from render.parts import TRUST
 from settings import Stack
 
-PART = "harbor-trust"
-INSTALL = f"lock\ninstall_part {PART} >/dev/null\nunlock\n"
+INSTALL = f"lock\ninstall_part {TRUST} >/dev/null\nunlock\n"
 
 
 def trust(
@@ -30,11 +30,11 @@ def trust(
     if stack.harbor is None:
         return []
     registry = stack.harbor.registry
-    on_nodes = ca.apply(lambda pem: {PART: containerd.trusted_registry_files(registry, pem)})
-    on_hubs = ca.apply(lambda pem: {PART: [File(f"/etc/docker/certs.d/{registry}/ca.crt", pem)]})
+    on_nodes = ca.apply(lambda pem: {TRUST: containerd.trusted_registry_files(registry, pem)})
+    on_hubs = ca.apply(lambda pem: {TRUST: [File(f"/etc/docker/certs.d/{registry}/ca.crt", pem)]})
     parts = {**dict.fromkeys(stack.nodes(), on_nodes), **dict.fromkeys(stack.hubs(), on_hubs)}
     return [
-        hosts[name].stage(PART, part, parent=hosts[name], depends_on=[prepared[name].command], then=INSTALL)
+        hosts[name].stage(TRUST, part, parent=hosts[name], depends_on=[prepared[name].command], then=INSTALL)
         for name, part in parts.items()
     ]
 

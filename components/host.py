@@ -7,7 +7,6 @@ order hosts have their turn (``components.rollout``).
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pulumi
@@ -18,7 +17,6 @@ from render.files import File, stage_script, wrap
 from render.preparation import ON_HOST, assignments, privileged_shell, retiring
 from settings import Bastion, Host, Ssh
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 # A host that does not answer is reported after (1 + DIALS) * SECONDS_A_DIAL: long enough for lost packets and for
 # an SSH server that refuses a rush of connections, and short enough to wait for.
 DIALS = 3
@@ -79,6 +77,7 @@ class RemoteHost(pulumi.ComponentResource):
         depends_on: pulumi.Input[Sequence[pulumi.Resource]] = (),
         secret: bool = False,
         on_error: Sequence[pulumi.ErrorHook] = (),
+        before_create: Sequence[pulumi.ResourceHook] = (),
         because: Text = "",
         retires: str = "",
     ) -> RemoteCommand:
@@ -101,7 +100,7 @@ class RemoteHost(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(
             parent=parent,
             depends_on=depends_on,
-            hooks=pulumi.ResourceHookBinding(on_error=[self._tells, *on_error]),
+            hooks=pulumi.ResourceHookBinding(on_error=[self._tells, *on_error], before_create=[*before_create]),
             hide_diffs=["update"],
             deleted_with=self if retires else None,
         )

@@ -4,15 +4,9 @@ import pulumi
 
 from components.host import Texts
 from components.pki import ClusterPki
-from render import flannel, kubelet
-from render.files import File
+from render import kubelet
 from render.static_pods import PKI
 from settings import Host, Stack
-
-
-def plain_part(stack: Stack, node: Host) -> list[File]:
-    """The part ``kubelet``."""
-    return kubelet.files(stack, node) + flannel.files(stack)
 
 
 def secret_parts(pki: ClusterPki, node: str) -> dict[str, Texts]:

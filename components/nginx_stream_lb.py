@@ -11,7 +11,7 @@ import pulumi
 
 from components.host import RemoteHost, Staged
 from components.pki import ClusterPki
-from render import keepalived, load_balancer
+from render import load_balancer, parts
 from render.files import File
 from render.load_balancer import Balancer
 from settings import Stack
@@ -40,11 +40,10 @@ class NginxStreamLB(pulumi.ComponentResource):
         super().__init__("evenkeel:index:NginxStreamLB", name, None, opts)
         host, stack = args.host, args.stack
         balancer = load_balancer.balancer(stack, host.settings)
-        vip = keepalived.vip(stack, host.settings)
         # Apart, so that a first preview shows nginx's files although no CA is there yet.
         plain = host.stage(
             "lb",
-            {"lb": load_balancer.files(balancer), "vip": keepalived.files(vip)},
+            parts.balancer(stack, host.settings),
             parent=self,
             depends_on=[args.prepared.command],
         )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_tls as tls
 
+import settings
 from render.certificates import AUTHORITIES, SIGNER, Authority, Certificate, table
-from settings import Stack
+from settings import Adopted, Stack
 
 HOURS_A_YEAR = 24 * 365
 AUTHORITY_HOURS = 10 * HOURS_A_YEAR
@@ -35,18 +36,21 @@ class Pair:
 
 
 class ClusterPki(pulumi.ComponentResource):
-    """Three authorities, the pair that signs service-account tokens, and every leaf of the table."""
+    """Three authorities, the pair that signs service-account tokens, and every leaf of the table.
+
+    An adopted cluster brings the first two along.
+    """
 
     def __init__(self, name: str, args: ClusterPkiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:ClusterPki", name, None, opts)
         self._name, self._algorithm = name, args.stack.cluster.pki.algorithm
-        keep = pulumi.ResourceOptions(parent=self, protect=True)
-        self.authorities: dict[Authority, Pair] = {
-            authority: self._authority(authority, common_name, keep) for authority, common_name in AUTHORITIES.items()
-        }
-        service_account = self._key("service-account", keep)
-        self.service_account_key = service_account.private_key_pem
-        self.service_account_public_key = service_account.public_key_pem
+        self.authorities: dict[Authority, Pair]
+        self.service_account_key: pulumi.Output[str]
+        self.service_account_public_key: pulumi.Output[str]
+        if args.stack.adopted:
+            self._take(args.stack.adopted)
+        else:
+            self._make()
         self.table = table(args.stack)
         self.subjects = {row.name: row.common_name for row in self.table}
         self.leaves: dict[str, Pair] = {row.name: self._leaf(row) for row in self.table}
@@ -62,6 +66,21 @@ class ClusterPki(pulumi.ComponentResource):
                 {"name": name, "host": host, "notAfter": end} for (name, host), end in zip(owners, found, strict=True)
             ]
         )
+
+    def _make(self) -> None:
+        keep = pulumi.ResourceOptions(parent=self, protect=True)
+        self.authorities = {
+            authority: self._authority(authority, common_name, keep) for authority, common_name in AUTHORITIES.items()
+        }
+        service_account = self._key("service-account", keep)
+        self.service_account_key = service_account.private_key_pem
+        self.service_account_public_key = service_account.public_key_pem
+
+    def _take(self, cluster: Adopted) -> None:
+        """Those of a cluster that the stack did not found."""
+        self.authorities = {authority: _brought(cluster.authorities[authority]) for authority in AUTHORITIES}
+        self.service_account_key = pulumi.Output.secret(cluster.service_account_key.get_secret_value())
+        self.service_account_public_key = pulumi.Output.from_input(cluster.service_account_public_key)
 
     def _key(self, name: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
         if self._algorithm == "RSA":
@@ -105,3 +124,11 @@ class ClusterPki(pulumi.ComponentResource):
             opts=opts,
         )
         return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
+
+
+def _brought(authority: settings.Authority) -> Pair:
+    return Pair(
+        pulumi.Output.from_input(authority.certificate),
+        pulumi.Output.secret(authority.key.get_secret_value()),
+        pulumi.Output.from_input(f"{authority.not_after:%Y-%m-%dT%H:%M:%SZ}"),
+    )

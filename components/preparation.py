@@ -11,13 +11,11 @@ from functools import partial
 
 import pulumi
 
-from components import hub_preflight
-from components.host import SCRIPTS, RemoteHost, Staged, Text
+from components.host import RemoteHost, Staged, Text
 from components.remote_command import RemoteCommand
-from render import preparation
-from settings import Stack
+from render import hub_preflight, preparation
+from settings import Harbor, Stack
 
-SERVICES = ("upstream-", "csr-approver")
 CHECK = "preflight"
 SECONDS_FOR_ALL = 30  # longer than a host that does not answer takes to be given up
 
@@ -35,9 +33,7 @@ class Preparation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PreparationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Preparation", name, None, opts)
-        # What runs as a service comes with its own part: it changes, and is restarted, in the host's turn.
-        paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
-        scripts = {path.name: path.read_text() for path in paths}
+        scripts = preparation.host_scripts()
         steps = [(host, CHECK) for host in args.hosts] + [(hub, hub_preflight.STEP) for hub in args.stack.hubs()]
         together = _Together(f"{host}-{step}" for host, step in steps)
         holds = pulumi.ErrorHook(f"{name}-tells-all", together.hold)
@@ -117,7 +113,13 @@ def _compared(stack: Stack, checks: Mapping[tuple[str, str], RemoteCommand]) -> 
     said = {host: pulumi.Output.unsecret(check.stdout) for (host, step), check in checks.items() if step != CHECK}
     if harbor is None or not said:
         return pulumi.Output.from_input(None)
-    return pulumi.Output.all(**said).apply(lambda texts: hub_preflight.same_storage(harbor, texts))
+    return pulumi.Output.all(**said).apply(lambda texts: same_storage(harbor, texts))
+
+
+def same_storage(harbor: Harbor, said: Mapping[str, str]) -> None:
+    """Refuses hubs that see different folders as their storage."""
+    if text := hub_preflight.other_storage(harbor, said):
+        raise pulumi.RunError(text)
 
 
 def _warn(descriptions: Mapping[str, str]) -> None:

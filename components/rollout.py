@@ -26,12 +26,13 @@ WORKERS_A_LANE = 10  # so that at most one worker in ten is in its turn at any m
 
 @dataclass(frozen=True)
 class RolloutArgs:
-    """Nodes in the order in which they have their turn, from the day of ``genesis`` on."""
+    """Nodes in the order in which they have their turn, from ``genesis`` on; it comes when ``after`` has been done."""
 
     stack: Stack
     genesis: Birth
     masters: Sequence[ApiServerNode]
     workers: Sequence[WorkerNode]
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Rollout(pulumi.ComponentResource):
@@ -41,20 +42,27 @@ class Rollout(pulumi.ComponentResource):
         super().__init__("evenkeel:index:Rollout", name, None, opts)
         self.stack, self._genesis = args.stack, args.genesis
         nodes: list[ApiServerNode | WorkerNode] = [*args.masters, *args.workers]
-        everything = [one.command for node in nodes for one in node.staged]
+        everything = [*args.after, *(one.command for node in nodes for one in node.staged)]
         self.turns: dict[str, RemoteCommand] = {}
-        self.control_plane = self._chain("activate-master.sh roll", args.masters, everything)
+        self.control_plane = self._chain("activate-master.sh roll", self._in_turn(args.masters), everything)
         lanes = -(-len(args.workers) // WORKERS_A_LANE)
         for lane in range(lanes):
             self._chain("activate-worker.sh roll", args.workers[lane::lanes], self.control_plane)
         self.register_outputs({})
+
+    def _in_turn(self, masters: Sequence[ApiServerNode]) -> list[ApiServerNode]:
+        """Those of an adopted cluster come last: the others serve by then, so that clients lose nobody."""
+        served = self.stack.adopted.masters if self.stack.adopted else ()
+        return sorted(masters, key=lambda master: master.host.settings.name in served)
 
     def _chain(
         self, script: str, nodes: Sequence[ApiServerNode | WorkerNode], after: Sequence[pulumi.Resource]
     ) -> list[RemoteCommand]:
         links: list[RemoteCommand] = []
         for node in nodes:
-            before = self._genesis.either(after, [*after, *links[-1:]])
+            chained = [*after, *links[-1:]]
+            # The masters of an adopted cluster serve already: no turn of theirs is a birth.
+            before = chained if self.stack.adopted else self._genesis.either(after, chained)
             turn = node.host.activate("activate", script, node.variables, node.staged, self, before, retires="node")
             links.append(turn)
             self.turns[node.host.settings.name] = links[-1]

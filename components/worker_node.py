@@ -11,6 +11,7 @@ import pulumi
 from components import kubelet
 from components.host import RemoteHost, Staged, call, secret_files
 from components.pki import ClusterPki
+from render import parts
 from settings import Stack
 
 
@@ -40,7 +41,7 @@ class WorkerNode(pulumi.ComponentResource):
         )
         plain = host.stage(
             "kubelet",
-            {"kubelet": kubelet.plain_part(args.stack, node)},
+            {"kubelet": parts.node_files(args.stack, node)},
             parent=self,
             depends_on=[args.prepared.command, secrets.command],
             then=call("activate-worker.sh first", self.variables),

@@ -4,14 +4,7 @@ Owns asking every hub at once, and the table of what they say. Does not own what
 which an ``up`` left on each hub, with what it needs to know.
 """
 
-import contextlib
-import os
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -19,10 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops import stacks
-from render import openssh
+from ops import ssh, stacks
 from render.preparation import ON_HOST
-from settings import Host
 
 PROBE = f"{ON_HOST}/hub-probe.sh"
 SECONDS = 120
@@ -56,29 +47,21 @@ def command(
         _fail(str(error))
     if not hubs:
         _fail(f"stack {stack}: has no hosts of role hub; choose one that has")
-    with console.status(f"asking {', '.join(hub.name for hub in hubs)}"), ThreadPoolExecutor() as pool:
-        findings = [finding for found in pool.map(ask, hubs) for finding in found]
+    with console.status(f"asking {', '.join(hub.name for hub in hubs)}"):
+        answers = ssh.ask_all(hubs, lambda _: f"exec {PROBE} </dev/null", SECONDS)
+    findings = [finding for answer in answers for finding in found(answer)]
     console.print(table(findings))
     if any(finding.why for finding in findings):
         _fail(REMEDY)
 
 
-def ask(hub: Host) -> list[Finding]:
+def found(answer: ssh.Answer) -> list[Finding]:
     """What one hub finds."""
-    user = [] if hub.ssh.user == "root" else ["sudo", "-n"]
-    with identity(hub) as key:
-        words = openssh.command(hub.ssh, key, [*user, PROBE])
-        try:
-            done = subprocess.run(
-                words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return [Finding(hub.name, "the probe", f"has not ended after {SECONDS} s; see what that hub is doing")]
-    findings = read(hub.name, done.stdout)
-    if findings and any(finding.why for finding in findings) == (done.returncode != 0):
+    findings = read(answer.host, answer.output)
+    if findings and any(finding.why for finding in findings) == (answer.code != 0):
         return findings
-    said = (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()[-1]
-    return [*findings, Finding(hub.name, "the probe", f"did not run to its end: {said}")]
+    said = (answer.error or f"it ended with {answer.code}").splitlines()[-1]
+    return [*findings, Finding(answer.host, "the probe", f"did not run to its end: {said}")]
 
 
 def read(hub: str, printed: str) -> list[Finding]:
@@ -96,21 +79,9 @@ def table(findings: list[Finding]) -> Table:
     """All findings, a row each."""
     shown = Table("hub", "tried", "found")
     for finding in findings:
-        found = Text(finding.why, style="red") if finding.why else Text("well", style="green")
-        shown.add_row(finding.hub, Text(finding.what), found)
+        verdict = Text(finding.why, style="red") if finding.why else Text("well", style="green")
+        shown.add_row(finding.hub, Text(finding.what), verdict)
     return shown
-
-
-@contextlib.contextmanager
-def identity(hub: Host) -> Iterator[str]:
-    """The private key in a file of its own for as long as ``ssh`` needs it."""
-    descriptor, path = tempfile.mkstemp(prefix="evenkeel-")  # readable by this user only
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{hub.ssh.private_key.get_secret_value().rstrip()}\n")
-        yield path
-    finally:
-        Path(path).unlink()
 
 
 def _fail(text: str) -> NoReturn:

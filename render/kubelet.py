@@ -14,6 +14,8 @@ CONFIG = "/var/lib/kubelet/config.yaml"
 KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 CLIENT_PAIR = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 FIRST_CLIENT_PAIR = "/etc/kubernetes/pki/kubelet-client.pem"
+# Of this name in kubeadm's packages, too: systemd reads only the one in /etc.
+KUBEADM_DROP_IN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 UNIT = """\
@@ -39,7 +41,9 @@ WantedBy=multi-user.target
 
 def files(stack: Stack, host: Host) -> list[File]:
     """The plain files of the part ``kubelet``."""
+    not_kubeadms = File(KUBEADM_DROP_IN, "# kubeadm's flags have no effect any more: kubelet.service says all.\n")
     return [
+        *([not_kubeadms] if stack.adopted else []),
         File(CONFIG, yaml_text(configuration(stack, host))),
         File("/etc/systemd/system/kubelet.service", _unit(host)),
         File(

@@ -1,7 +1,8 @@
 """How this machine's ``ssh`` is told to reach a host: it asks nobody, heeds none of the user's own settings, and
 accepts just the key that is pinned for the host.
 
-Owns ssh's options. Does not own who calls ``ssh``: Docker's plugin (``components.docker_engine``) and ``ops``.
+Owns ssh's options. Does not own who calls ``ssh``: ``components`` (Docker's plugin, an adopted cluster's
+snapshot) and ``ops``.
 """
 
 import shlex

@@ -9,6 +9,7 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from render import containerd, kubelet, network
@@ -25,7 +26,10 @@ from settings import Host, Role, Stack
 
 Scripts = Mapping[str, str]
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
-FROM_STANDARD_INPUT = {*PREFLIGHT, "hub-preflight.sh", "prepare.sh"}  # scripts that need not be on a host
+# Scripts that need not be on a host: they come on standard input.
+FROM_STANDARD_INPUT = {*PREFLIGHT, "hub-preflight.sh", "prepare.sh", "status.sh", "verify.sh"}
+SERVICES = ("upstream-", "csr-approver")  # what runs as a service comes with its own part, in the host's turn
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 ON_HOST = "/usr/local/lib/evenkeel"
 PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -136,6 +140,12 @@ NODE_SYSCTLS = {
 }
 
 
+def host_scripts() -> dict[str, str]:
+    """The texts of scripts/, by file name."""
+    paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
+    return {path.name: path.read_text() for path in paths}
+
+
 def preflight_body(stack: Stack, host: Host, scripts: Scripts) -> str:
     """The whole of the preflight's script. ``scripts``: the texts of scripts/, by file name."""
     return preflight_text(preflight_variables(stack, host), scripts)
@@ -192,6 +202,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "OWN_NAMES": " ".join([host.name, *_balancer_names(stack)]),
         "VIP_INTERFACE": _vip_interface(stack, host),
         "PORTS": _lines(ports(stack, host)),
+        "CLUSTER_CA": stack.adopted.authorities["ca"].fingerprint if stack.adopted else "",
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),
         "DOWNLOADS": _lines(downloads),

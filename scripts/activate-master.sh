@@ -94,6 +94,25 @@ etcd_place_first() {
     applied etcd $ETCD_PARTS
 }
 
+is_kubeadms_apiserver() {
+    [ -f "$MANIFESTS/kube-apiserver.yaml" ] && ! grep -q evenkeel.dev/revision "$MANIFESTS/kube-apiserver.yaml"
+}
+
+# kubeadm's apiserver takes no connection once it is to end, and yet waits for old ones until it is killed, 30 s later.
+# Killed at once it loses nothing: what it has acknowledged is in etcd.
+end_kubeadms_apiserver() {
+    kubeadms_ids=$(running kube-apiserver)
+    rm -f "$MANIFESTS/kube-apiserver.yaml"
+    await 30 apiserver_is_closed || return 0
+    for kubeadms_id in $kubeadms_ids; do ctr -n k8s.io tasks kill -s KILL "$kubeadms_id" 2>/dev/null || :; done
+}
+
+apiserver_is_closed() {
+    closed_how=0
+    curl -q -ks --noproxy '*' --max-time 2 -o /dev/null "https://$ADDRESS:6443/livez" || closed_how=$?
+    [ "$closed_how" = 7 ]
+}
+
 etcd_activate() {
     if ! etcd_has_data; then
         etcd_place_first
@@ -102,6 +121,7 @@ etcd_activate() {
         [ -z "$(running kube-apiserver)" ] || {
             others_serve
             say "taking the apiserver out of service while etcd restarts"
+            ! is_kubeadms_apiserver || end_kubeadms_apiserver
             end_pod kube-apiserver
         }
         place_pod etcd $ETCD_PARTS

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Finds what no health endpoint of Harbor sees: a hub that runs with other keys than the stack's, or than its fellows'.
-# Changes nothing. May run at any time; usage: hub-probe.sh [here]
+# Changes nothing. May run at any time; usage: hub-probe.sh [here|keys]
 #   (nothing)  what this hub's containers run with, and what is begun here used at every hub
 #   here       the same without the other hubs
+#   keys       only what this hub's containers run with, which asks nobody
 # Prints a line a check: "ok WHAT" or "wrong WHAT: WHY"; ends with 1 when one is wrong.
 # Does not own what is right: that is in hub/fingerprints, digests keyed with a secret of the stack (render/hub.py).
 set -eu
@@ -26,22 +27,22 @@ wrong() {
     wrongs=$((wrongs + 1))
 }
 
-# fingerprint: of standard input.
+# fingerprint: of standard input, whole; hub/fingerprints has the beginnings.
 fingerprint() {
-    { cat "$hub_secrets/fingerprint-key"; printf '\n'; cat; } | sha256sum | cut -c 1-16
+    { printf '%s\n' "$fingerprint_key"; cat; } | sha256sum
 }
 
 # What each container was really started with, and what it sees now: its process's own environment and files.
 check_fingerprints() {
-    checked_service='' checked_wrongs=$wrongs
+    checked_service='' checked_wrongs=$wrongs fingerprint_key=$(cat "$hub_secrets/fingerprint-key")
     while read -r service kind name wanted; do
         [ "$service" = "$checked_service" ] || open_service "$service"
         [ -n "$checked_pid" ] || continue
         case $kind in
-        env) found=$(tr '\0' '\n' <"/proc/$checked_pid/environ" | sed -n "s/^$name=//p" | tr -d '\n' | fingerprint) ;;
+        env) found=$(printf '%s\n' "$checked_env" | sed -n "s/^$name=//p" | tr -d '\n' | fingerprint) ;;
         file) found=$(fingerprint <"/proc/$checked_pid/root$name" 2>/dev/null) || found=missing ;;
         esac
-        [ "$found" = "$wanted" ] || wrong "$service" "its $kind $name is not what the stack wants"
+        [ "${found#"$wanted"}" != "$found" ] || wrong "$service" "its $kind $name is not what the stack wants"
     done <"$hub_secrets/fingerprints"
     [ "$wrongs" != "$checked_wrongs" ] || right "every container has the stack's own keys, secrets and settings"
 }
@@ -50,6 +51,7 @@ open_service() {
     checked_service=$1
     checked_pid=$(docker inspect --format '{{if .State.Running}}{{.State.Pid}}{{end}}' "harbor-$1" 2>/dev/null) || checked_pid=
     [ -n "$checked_pid" ] || wrong "$1" "its container does not run"
+    checked_env=$(tr '\0' '\n' <"/proc/$checked_pid/environ" 2>/dev/null) || checked_env=
 }
 
 # ask ADDRESS METHOD PATH WORD...: prints the answer's body, then its code in a line of its own; headers go to $headers.
@@ -147,6 +149,8 @@ headers=$(mktemp)
 trap 'rm -f "$headers"' EXIT
 check_fingerprints
 for hub in $HUBS; do
-    if [ "${hub%%=*}" = "$HUB" ] || [ "${1:-}" != here ]; then use_at "${hub%%=*}" "${hub#*=}"; fi
+    case ${1:-}/${hub%%=*} in
+    "/"* | "here/$HUB") use_at "${hub%%=*}" "${hub#*=}" ;;
+    esac
 done
 [ "$wrongs" = 0 ]

@@ -15,6 +15,7 @@
 #   NAMES OWN_NAMES             what must resolve, and what should
 #   VIP_INTERFACE               the interface that carries the load balancer's address, if it moves between hosts
 #   PORTS                       PORT PROGRAM a line: what will listen
+#   CLUSTER_CA                  the fingerprint of an adopted cluster's authority, whose nodes run something already
 #   COMMANDS                    COMMAND DEBIAN_PACKAGE REDHAT_PACKAGE a line: what the host's distribution must bring
 #   LOCK_REMEDY                 what to do when the release is not locked for this machine
 
@@ -55,6 +56,11 @@ check_architecture() {
     *" $(uname -m) "*) ;;
     *) problem "its architecture is $(uname -m), and the release is locked for $MACHINES" "$LOCK_REMEDY, or use another host" ;;
     esac
+}
+
+# A node of the cluster that the stack adopts.
+adopted() {
+    [ -n "$CLUSTER_CA" ] && [ "$(openssl x509 -in "$EVENKEEL_ROOT/etc/kubernetes/pki/ca.crt" -noout -fingerprint -sha256 2>/dev/null | cut -d = -f 2)" = "$CLUSTER_CA" ]
 }
 
 check_capacity() {
@@ -177,7 +183,7 @@ PORTS
 check_holder() {
     if [ "$3" != "$(printf '%.15s' "$2")" ]; then
         problem "port $1, which $2 needs, is held by $3 (pid $4)" "stop that program ('systemctl status $4' names its unit), or give it another port"
-    elif ! prepared_before; then
+    elif ! prepared_before && ! adopted; then
         problem "port $1 is held by a $3 (pid $4) that this stack did not start" "remove what runs there (kubeadm reset, if kubeadm made it), or use another host"
     fi
 }

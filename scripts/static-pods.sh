@@ -30,7 +30,8 @@ in_place() {
     in_place_path=$MANIFESTS/$1.yaml
     shift
     PLACE_REVISION=$(revision_of "$@")
-    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" | cmp -s - "$in_place_path"
+    # cmp ends at the first byte that differs, and what fills would say so.
+    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
 }
 
 # What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.

@@ -8,11 +8,13 @@ from settings.errors import NAMESPACE, Fault, SettingsError
 from settings.harbor import S3, Database, Generations, PullSecret, Redis, Resources, Service, Storage
 from settings.loader import load, parse
 from settings.schema import Cluster, LoadBalancer, Role, Vip
-from settings.stack import Bastion, GivenSecrets, Harbor, Host, ServerCertificate, Ssh, Stack
+from settings.stack import Adopted, Authority, Bastion, GivenSecrets, Harbor, Host, ServerCertificate, Ssh, Stack
 
 __all__ = [
     "NAMESPACE",
     "S3",
+    "Adopted",
+    "Authority",
     "Bastion",
     "Cluster",
     "Database",

@@ -13,12 +13,20 @@ from pydantic import ValidationError
 from settings.errors import EXAMPLE, HIDDEN, UNKNOWN, Fault, fault, from_pydantic, nearest
 from settings.fields import Mark, Name
 from settings.harbor import HarborSettings
-from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
+from settings.schema import (
+    AdoptedSettings,
+    Cluster,
+    HostSettings,
+    LoadBalancer,
+    ReleaseSettings,
+    Section,
+    SshSettings,
+)
 from settings.secret_keys import SECRETS, setting
 
-HOSTS, HARBOR, REPAIR = "hosts", "harbor", "repair"
+HOSTS, HARBOR, ADOPTED, REPAIR = "hosts", "harbor", "adopted", "repair"
 TEXTS = (*SECRETS, REPAIR)  # what is text even where it looks like a number
-KEYS = ("cluster", HOSTS, "ssh", "loadBalancer", HARBOR, "release", *TEXTS)
+KEYS = ("cluster", HOSTS, "ssh", "loadBalancer", HARBOR, ADOPTED, "release", *TEXTS)
 SectionModel = TypeVar("SectionModel", bound=Section)
 
 
@@ -39,6 +47,7 @@ class Draft:
     load_balancer: LoadBalancer | None = None
     harbor: HarborSettings | None = None
     harbor_wanted: bool = False
+    adopted: AdoptedSettings | None = None
     release: ReleaseSettings | None = None
     repair: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
@@ -61,6 +70,7 @@ def read(values: Mapping[str, object]) -> Draft:
     draft.release = _section(draft, values, "release", ReleaseSettings)
     draft.harbor_wanted = values.get(HARBOR) is not None
     draft.harbor = _section(draft, values, HARBOR, HarborSettings) if draft.harbor_wanted else None
+    draft.adopted = _section(draft, values, ADOPTED, AdoptedSettings) if values.get(ADOPTED) is not None else None
     _read_hosts(draft, values.get(HOSTS))
     _read_secrets(draft, values)
     _read_repair(draft, values.get(REPAIR))

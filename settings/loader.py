@@ -17,7 +17,7 @@ from settings.errors import HIDDEN, NAMESPACE, Fault, SettingsError, fault
 from settings.merge import merged
 from settings.schema import Cluster
 from settings.secret_keys import CERTIFICATE_KEY, SECRETS, SSH_KEY, setting
-from settings.stack import Host, ServerCertificate, Ssh, Stack
+from settings.stack import Adopted, Host, ServerCertificate, Ssh, Stack
 
 
 def load(config: pulumi.Config, root: Path | None = None) -> Stack:
@@ -43,6 +43,7 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
     endpoints = access.resolve(draft, base)
     release = releases.resolve(draft, base)
     certificate = _own_certificate(draft, base)
+    adopted = _adopted(draft)
     draft.faults += rules.refused(draft)
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
@@ -61,6 +62,7 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
         release=release,
         harbor=harbor,
         harbor_secrets=resolved_harbor.secrets(draft),
+        adopted=adopted,
         repair=draft.repair,
         warnings=tuple(str(warning) for warning in warnings),
     )
@@ -74,6 +76,14 @@ def _own_certificate(draft: Draft, base: Path) -> ServerCertificate | None:
     from settings import harbor_certificate
 
     return harbor_certificate.read(draft, harbor, base)
+
+
+def _adopted(draft: Draft) -> Adopted | None:
+    if draft.adopted is None:
+        return None
+    from settings import authorities  # not above, as for a certificate of the user's own
+
+    return authorities.resolve(draft, draft.adopted)
 
 
 def _decoded(name: str, text: str | None) -> object:

@@ -168,6 +168,25 @@ class MirrorSettings(Section):
     images: HttpUrl
 
 
+class AuthoritiesSettings(Section):
+    """The certificates of an existing cluster's authorities, as PEM; their keys are secrets."""
+
+    ca: str
+    front_proxy_ca: str
+    etcd_ca: str
+
+
+class AdoptedSettings(Section):
+    """A kubeadm cluster that the stack did not found, as `python -m ops adopt` found it.
+
+    ``masters`` hold its data; ``keeps`` are add-ons that stay somebody else's.
+    """
+
+    masters: Annotated[list[Name], Field(min_length=1)]
+    keeps: list[Literal["coredns", "kube-proxy"]] = []
+    authorities: AuthoritiesSettings
+
+
 class ReleaseSettings(Section):
     """Which release runs."""
 

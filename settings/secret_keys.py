@@ -14,9 +14,16 @@ TOKEN_KEY = "harborTokenKey"
 SECRET_KEY = "harborSecretKey"
 CSRF_KEY = "harborCsrfKey"
 CERTIFICATE_KEY = "harborCertificateKey"
+# Of an adopted cluster, by what they are keys of.
+AUTHORITY_KEYS = {
+    "ca": "clusterCaKey",
+    "front-proxy-ca": "frontProxyCaKey",
+    "etcd-ca": "etcdCaKey",
+    "service-account": "serviceAccountKey",
+}
 
 PASSWORDS = (ADMIN_PASSWORD, DATABASE_PASSWORD, REDIS_PASSWORD, STORAGE_SECRET_KEY)
-FILES = (SSH_KEY, TOKEN_KEY, CERTIFICATE_KEY)  # of several lines
+FILES = (SSH_KEY, TOKEN_KEY, CERTIFICATE_KEY, *AUTHORITY_KEYS.values())  # of several lines
 SECRETS = (*FILES, *PASSWORDS, SECRET_KEY, CSRF_KEY)
 
 

@@ -75,6 +75,30 @@ class GivenSecrets:
     certificate_key: SecretStr | None = None
 
 
+@dataclass(frozen=True)
+class Authority:
+    """An authority that the stack did not make: PEM both; ``fingerprint`` is SHA-256, as openssl writes it."""
+
+    certificate: str
+    key: SecretStr
+    not_after: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A cluster that the stack did not found: what it brings along.
+
+    ``masters`` held its data when it was adopted, and ``keeps`` names the add-ons that are somebody else's.
+    """
+
+    masters: tuple[str, ...]
+    keeps: tuple[str, ...]
+    authorities: dict[str, Authority]
+    service_account_key: SecretStr
+    service_account_public_key: str
+
+
 class Harbor(HarborSettings):
     """Harbor as the user describes it, with what follows from the rest of the stack.
 
@@ -97,6 +121,7 @@ class Stack:
     release: Release
     harbor: Harbor | None = None
     harbor_secrets: GivenSecrets = GivenSecrets()
+    adopted: Adopted | None = None
     repair: str = ""
     warnings: tuple[str, ...] = ()
 

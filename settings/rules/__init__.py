@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 
 from settings.draft import Draft
 from settings.errors import Fault
-from settings.rules import harbor, harbor_secrets, hosts, load_balancer, network, promises
+from settings.rules import adopted, harbor, harbor_secrets, hosts, load_balancer, network, promises
 
 Rule = Callable[[Draft], Iterator[Fault]]
 
 REFUSED: tuple[Rule, ...] = (
     hosts.quorum_survives_a_loss,
+    adopted.keys_and_cluster_go_together,
     hosts.addresses_differ,
     network.cidrs_do_not_overlap,
     network.hosts_lie_outside_the_cidrs,

@@ -84,6 +84,9 @@ class NoCallbacks:
     def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
         """Nothing to do."""
 
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Nothing to do."""
+
 
 def run(
     program: Callable[[], object], preview: bool = False, known: Mapping[str, dict[str, Any]] | None = None

@@ -7,11 +7,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.docker_engine import key_file
 from components.harbor import Harbor, HarborArgs
 from components.harbor_secrets import HubSecrets, HubSecretsArgs
 from components.harbor_trust import trust
 from components.host import RemoteHost, RemoteHostArgs
+from components.key_file import key_file
 from components.preparation import Preparation, PreparationArgs
 from settings import Stack
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
@@ -163,7 +163,7 @@ def test_a_preview_writes_no_key_and_an_up_writes_one_that_only_its_user_reads(
 
 
 def test_hubs_that_see_different_folders_are_refused(tmp_path: Path) -> None:
-    from components.hub_preflight import same_storage
+    from components.preparation import same_storage
 
     harbor = sample(tmp_path).harbor
     assert harbor

@@ -9,7 +9,7 @@ import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from lab import hosts, stores
 from tests.lab.program import kubectl
 
 Account = tuple[str, str]
+Trace = Callable[[str, dict[str, Any]], None]  # what happens to a connection, as httpcore tells it
 ADMIN: Account = ("admin", stores.ADMIN_PASSWORD)
 NAME, PROJECT = "hub.dev.lab", "library"
 TOKEN = f"/service/token?service=harbor-registry&scope=repository:{PROJECT}/probe:pull"
@@ -47,10 +48,12 @@ def client(ca: Path, source: str | None = None, name: str = NAME) -> httpx.Clien
     return httpx.Client(transport=transport, timeout=10, trust_env=False, headers={"Host": name}, cookies=NO_COOKIES)
 
 
-def ask(session: httpx.Client, address: str, path: str, method: str = "GET", **options: Any) -> httpx.Response:
+def ask(
+    session: httpx.Client, address: str, path: str, method: str = "GET", trace: Trace | None = None, **options: Any
+) -> httpx.Response:
     """One request to whoever has ``address``, by Harbor's own name."""
-    named = {"sni_hostname": session.headers["Host"]}
-    return session.request(method, f"https://{address}{path}", extensions=named, **options)
+    extensions = {"sni_hostname": session.headers["Host"], **({"trace": trace} if trace else {})}
+    return session.request(method, f"https://{address}{path}", extensions=extensions, **options)
 
 
 def mint(session: httpx.Client, address: str, path: str = TOKEN, who: Account | None = None) -> str:

@@ -60,18 +60,22 @@ class Client:
         """A layer in pieces, on one connection from its first to its last: on the hub where it began. Its digest."""
         pieces = [os.urandom(self.piece_bytes) for _ in range(PIECES)]
         digest = f"sha256:{hashlib.sha256(b''.join(pieces)).hexdigest()}"
+        opened: list[str] = []
+
+        def watch(event: str, _: dict[str, Any]) -> None:
+            opened.extend([event] if event == "connection.connect_tcp.started" else [])
+
         with client(self.ca, self.source) as session:
-            answer = self.request(session, "POST", f"/v2/{self.repository}/blobs/uploads/", 202)
-            ports = {_own_port(answer)}
+            answer = self.request(session, "POST", f"/v2/{self.repository}/blobs/uploads/", 202, trace=watch)
             for number, piece in enumerate(pieces):
                 time.sleep(PIECE_SECONDS)
                 first = number * self.piece_bytes
                 headers = {"Content-Range": f"{first}-{first + len(piece) - 1}", "Content-Type": BLOB}
-                answer = self.request(session, "PATCH", _location(answer), 202, content=piece, headers=headers)
-                ports.add(_own_port(answer))
-            ports.add(_own_port(self.request(session, "PUT", f"{_location(answer)}&digest={digest}", 201)))
-            if len(ports) != 1:
-                raise httpx.HTTPError(f"an upload needed {len(ports)} connections")
+                more = {"content": piece, "headers": headers, "trace": watch}
+                answer = self.request(session, "PATCH", _location(answer), 202, **more)
+            self.request(session, "PUT", f"{_location(answer)}&digest={digest}", 201, trace=watch)
+            if len(opened) != 1:
+                raise httpx.HTTPError(f"an upload needed {len(opened)} connections")
             layer = {"mediaType": BLOB, "digest": digest, "size": PIECES * self.piece_bytes}
             manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layer, "layers": [layer]}
             path, headers = f"/v2/{self.repository}/manifests/latest", {"Content-Type": MANIFEST}
@@ -153,8 +157,3 @@ class Traffic:
 def _location(answer: httpx.Response) -> str:
     location = urlsplit(answer.headers["location"])
     return f"{location.path}?{location.query}"
-
-
-def _own_port(answer: httpx.Response) -> int:
-    address: tuple[str, int] = answer.extensions["network_stream"].get_extra_info("client_addr")
-    return address[1]

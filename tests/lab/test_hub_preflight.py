@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from components.host import SCRIPTS
 from lab import hosts, stores
-from render.preparation import assignments
+from render.preparation import SCRIPTS, assignments
 
 pytestmark = pytest.mark.lab
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 import settings
 from tests.scripts.bare_host import BareHost, Mirror, mirror
-from tests.settings import samples
+from tests.settings import pem, samples
 
 HELD = 'LISTEN 0 128 0.0.0.0:{port} 0.0.0.0:* users:(("{program}",pid=4711,fd=3))'
 
@@ -249,6 +250,21 @@ def test_what_the_settings_allow_passes(case: str, bench: Bench) -> None:
     arrange(bench)
     done = bench.host.preflight(bench.stack, name, **changed)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_node_of_the_cluster_that_is_adopted_may_run_it_already(tmp_path: Path, bench: Bench) -> None:
+    held = [(10250, "kubelet"), (10249, "kube-proxy")]
+    listing = "\n".join(HELD.format(port=port, program=program) for port, program in held)
+    bench.host.stub("ss", f"cat <<'END'\n{listing}\nEND")
+    authority = bench.host.root / "etc/kubernetes/pki/ca.crt"
+    authority.parent.mkdir(parents=True)
+    ours, other = pem.issued("kubernetes"), pem.issued("kubernetes")
+    fingerprint = ours.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    authority.write_text(ours.text)
+    assert bench.host.preflight(bench.stack, "huashan", CLUSTER_CA=fingerprint).returncode == 0
+    assert bench.host.preflight(bench.stack, "huashan").returncode == 1, "a stack that founds its cluster"
+    authority.write_text(other.text)
+    assert bench.host.preflight(bench.stack, "huashan", CLUSTER_CA=fingerprint).returncode == 1, "another cluster"
 
 
 def test_our_own_programs_may_hold_their_ports_on_a_host_that_was_prepared(bench: Bench) -> None:

@@ -20,7 +20,16 @@ from settings.harbor import (
     Resources,
     Storage,
 )
-from settings.schema import Cluster, HostSettings, LoadBalancer, ReleaseSettings, Section, SshSettings
+from settings.schema import (
+    AdoptedSettings,
+    AuthoritiesSettings,
+    Cluster,
+    HostSettings,
+    LoadBalancer,
+    ReleaseSettings,
+    Section,
+    SshSettings,
+)
 from settings.secret_keys import SECRETS
 from tests.settings import samples
 
@@ -98,6 +107,7 @@ def test_dev_carries_a_salt_so_that_running_the_lab_changes_no_committed_file() 
     assert content["encryptionsalt"].startswith("v1:")
 
 
+ADOPTED = (AdoptedSettings, AuthoritiesSettings)
 HARBOR = (HarborSettings, Storage, S3, Database, Redis, RedisDatabases, Generations, Resources, PullSecret)
 
 
@@ -107,7 +117,7 @@ def keys_of(section: type[Section]) -> set[str]:
 
 def test_the_complete_example_names_every_key() -> None:
     text = (REPOSITORY / "Pulumi.staging.yaml").read_text()
-    sections = (Cluster, HostSettings, SshSettings, LoadBalancer, ReleaseSettings, *HARBOR)
+    sections = (Cluster, HostSettings, SshSettings, LoadBalancer, ReleaseSettings, *ADOPTED, *HARBOR)
     wanted = {key for section in sections for key in keys_of(section)} | set(KEYS)
     assert {key for key in wanted if key not in text} == set()
 

@@ -8,7 +8,6 @@ two hosts. Does not own when it is done (``components.preparation``).
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import pulumi
 from pydantic import SecretStr
 
 from render.preparation import assignments
@@ -52,15 +51,16 @@ def variables(stack: Stack, harbor: Harbor, hub: Host) -> dict[str, str]:
     }
 
 
-def same_storage(harbor: Harbor, said: Mapping[str, str]) -> None:
-    """Refuses hubs that see different folders under the same path, from what each one's check printed."""
+def other_storage(harbor: Harbor, said: Mapping[str, str]) -> str:
+    """What is wrong when hubs see different folders under the same path, from what each one's check printed."""
     seen = {hub: text.partition("storage ")[2].strip() for hub, text in said.items()}
-    if len(set(seen.values())) > 1:
-        path, hubs = harbor.storage.path, ", ".join(sorted(seen))
-        raise pulumi.RunError(
-            f"evenkeel:harbor.storage.shared.path: {path}: is not the same folder on hubs {hubs}; "
-            f"mount the same file system there on each of them ('findmnt {path}' says what is there now)"
-        )
+    if len(set(seen.values())) < 2:
+        return ""
+    path, hubs = harbor.storage.path, ", ".join(sorted(seen))
+    return (
+        f"evenkeel:harbor.storage.shared.path: {path}: is not the same folder on hubs {hubs}; "
+        f"mount the same file system there on each of them ('findmnt {path}' says what is there now)"
+    )
 
 
 def _object_store(s3: S3 | None, secret_key: str) -> dict[str, str]:

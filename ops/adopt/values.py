@@ -1,0 +1,228 @@
+"""What a stack's file must say for its `up` to make of a cluster what it is already, with room to grow.
+
+Owns which of the cluster's own settings are kubeadm's (and so the stack's by itself) and which are its user's. Does not
+own whether a stack may carry them: the stack's rules refuse what they must, in the file and in plain sight.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ops.adopt.cluster import AUTHORITIES, Cluster, Node
+from ops.adopt.look import LookError
+from ops.adopt.manifest import flags
+from render.addons import coredns
+from render.static_pods import PKI
+from settings import Ssh
+from settings.fields import Tree
+
+SECTIONS = {
+    "apiServer": "kube-apiserver",
+    "controllerManager": "kube-controller-manager",
+    "scheduler": "kube-scheduler",
+    "etcd": "etcd",
+}
+AUTHORITY_NAMES = {"ca": "ca", "front-proxy-ca": "frontProxyCa", "etcd-ca": "etcdCa"}
+
+# Flags that kubeadm gives another value than the stack does, or that etcd 3.5 spelt otherwise: nobody's own settings.
+_KUBEADMS_OWN = {
+    "kube-apiserver": {"etcd-servers"},
+    "etcd": {
+        *("initial-cluster", "initial-cluster-state", "initial-advertise-peer-urls", "listen-peer-urls"),
+        *("experimental-initial-corrupt-check", "experimental-watch-progress-notify-interval"),
+    },
+}
+# Fields of kube-proxy's whose zero is a setting: where nobody has set them, kubeadm writes null.
+_ZERO_COUNTS = {
+    *("maxPerCore", "min", "tcpEstablishedTimeout", "tcpCloseWaitTimeout"),
+    *("masqueradeBit", "localhostNodePorts", "oomScoreAdj"),
+}
+_BLANK_LOGGING = {
+    "flushFrequency": 0,
+    "options": {"json": {"infoBufferSize": "0"}, "text": {"infoBufferSize": "0"}},
+    "verbosity": 0,
+}
+_KUBEADMS_PROXY: Tree = {
+    "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+    "kind": "KubeProxyConfiguration",
+    "bindAddress": "0.0.0.0",
+    "clientConnection": {"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
+    "logging": _BLANK_LOGGING,
+}
+
+
+def of(cluster: Cluster, usual: Mapping[str, Mapping[str, str]], ssh: Ssh, known_hosts: str, release: str) -> Tree:
+    """The sections that the cluster itself can tell.
+
+    ``usual``: the flags that the stack gives each program by itself, which are nobody's own settings either.
+    """
+    access: Tree = {"user": ssh.user, "knownHosts": known_hosts, "privateKeyFile": ssh.private_key_file}
+    sections: Tree = {
+        "cluster": _cluster(cluster, usual),
+        "hosts": hosts(cluster, ssh),
+        "ssh": access | ({"port": ssh.port} if ssh.port != 22 else {}),
+        "release": {"name": release},
+        "adopted": _adopted(cluster),
+    }
+    return sections | ({"loadBalancer": endpoint} if (endpoint := _endpoint(cluster)) else {})
+
+
+def hosts(cluster: Cluster, ssh: Ssh) -> Tree:
+    """Every node, under its own name."""
+    return {node.name: _host(cluster, node, ssh) for node in cluster.nodes}
+
+
+def network(cluster: Cluster) -> Tree:
+    """What the cluster's flags and addresses follow from."""
+    networking = cluster.kubeadm.get("networking", {})
+    for name in ("podSubnet", "serviceSubnet"):
+        if not _is_ipv4(str(networking.get(name)).partition("/")[0]) or "," in networking[name]:
+            what = f"kubeadm-config: networking.{name} is {networking.get(name)}, and a stack has one IPv4 range"
+            raise LookError(
+                f"{what}; set the range that the cluster uses there (kubectl -n kube-system edit cm kubeadm-config)"
+            )
+    return {
+        "name": cluster.kubeadm.get("clusterName", "kubernetes"),
+        "environment": "production",
+        "domain": networking.get("dnsDomain", "cluster.local"),
+        "podCidr": networking.get("podSubnet"),
+        "serviceCidr": networking.get("serviceSubnet"),
+    }
+
+
+def kept(cluster: Cluster) -> list[str]:
+    """The add-ons that are not kubeadm's own any more: a CoreDNS with a Corefile of its user's, or no kube-proxy."""
+    domain = network(cluster)["domain"]
+    usual = coredns.COREFILE.format(domain=domain, metrics_port=coredns.METRICS_PORT)
+    own_dns = cluster.corefile.split() != usual.split()
+    return [*(["coredns"] if own_dns else []), *([] if cluster.kube_proxy else ["kube-proxy"])]
+
+
+def kubelet_config(cluster: Cluster, tree: Tree) -> Tree:
+    """The fields of a KubeletConfiguration that somebody has chosen."""
+    return _chosen(tree, _kubeadms_kubelet(cluster), _blank)
+
+
+def _cluster(cluster: Cluster, usual: Mapping[str, Mapping[str, str]]) -> Tree:
+    section = network(cluster) | {"cni": "none", "pki": {"algorithm": _algorithm(cluster)}}
+    for key, program in SECTIONS.items():
+        own = _own_flags(program, flags(cluster.pods[program]), usual[program])
+        if own:
+            section[key] = {"extraArgs": own}
+    if names := _extra_names(cluster):
+        section["apiServer"] = section.get("apiServer", {}) | {"extraSans": names}
+    kubelet = kubelet_config(cluster, cluster.kubelet_of_all)
+    proxy = _chosen(cluster.kube_proxy, _KUBEADMS_PROXY | {"clusterCIDR": section["podCidr"]}, _zero)
+    return (
+        section
+        | ({"kubelet": {"config": kubelet}} if kubelet else {})
+        | ({"kubeProxy": {"config": proxy}} if proxy else {})
+    )
+
+
+def _own_flags(program: str, given: Mapping[str, str], usual: Mapping[str, str]) -> dict[str, str]:
+    kubeadms = _KUBEADMS_OWN.get(program, set())
+    return {name: value for name, value in given.items() if name not in kubeadms and usual.get(name) != value}
+
+
+def _host(cluster: Cluster, node: Node, ssh: Ssh) -> Tree:
+    roles = ["master", *([] if node.tainted else ["worker"])] if node.master else ["worker"]
+    host: Tree = {"address": node.address, "roles": roles}
+    if node == cluster.node:
+        own = _chosen(kubelet_config(cluster, cluster.kubelet), cluster.kubelet_of_all, _blank)
+        host |= {"kubelet": {"config": own}} if own else {}
+        host |= {"ssh": {"host": ssh.host}} if ssh.host != node.address else {}
+    return host
+
+
+def _adopted(cluster: Cluster) -> Tree:
+    pems = {name: cluster.certificates[path].public_bytes(Encoding.PEM).decode() for name, path in AUTHORITIES.items()}
+    return {
+        "masters": [node.name for node in cluster.masters()],
+        "keeps": kept(cluster),
+        "authorities": {AUTHORITY_NAMES[name]: pem for name, pem in pems.items()},
+    }
+
+
+def _endpoint(cluster: Cluster) -> Tree:
+    """A load balancer that clients go through already keeps its address, if a stack can name it."""
+    host, _, port = str(cluster.kubeadm.get("controlPlaneEndpoint") or "").rpartition(":")
+    if not _is_ipv4(host) or host in {node.address for node in cluster.nodes}:
+        return {}
+    return {"address": host, "port": int(port)}
+
+
+def _algorithm(cluster: Cluster) -> str:
+    return "RSA" if isinstance(cluster.certificates[AUTHORITIES["ca"]].public_key(), RSAPublicKey) else "ECDSA"
+
+
+def _extra_names(cluster: Cluster) -> list[str]:
+    """The names of the apiserver's certificate beside those that every apiserver has."""
+    names = cluster.certificates[f"{PKI}/apiserver.crt"].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    given = [*names.value.get_values_for_type(x509.DNSName)]
+    given += [str(address) for address in names.value.get_values_for_type(x509.IPAddress)]
+    section = network(cluster)
+    usual = {
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        f"kubernetes.default.svc.{section['domain']}",
+    }
+    usual |= {str(ipaddress.ip_network(section["serviceCidr"])[1])}
+    usual |= {text for node in cluster.masters() for text in (node.name, node.address)}
+    return [name for name in given if name not in usual]
+
+
+def _kubeadms_kubelet(cluster: Cluster) -> Tree:
+    section = network(cluster)
+    service = ipaddress.ip_network(section["serviceCidr"])
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{PKI}/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "systemd",
+        "clusterDNS": [str(service[10])],
+        "clusterDomain": section["domain"],
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "healthzBindAddress": "127.0.0.1",
+        "healthzPort": 10248,
+        "logging": _BLANK_LOGGING,
+        "rotateCertificates": True,
+        "staticPodPath": "/etc/kubernetes/manifests",
+    }
+
+
+def _chosen(tree: Tree, usual: Tree, is_nothing: Callable[[str, object], bool]) -> Tree:
+    """What ``tree`` says that ``usual`` doesn't, and that is not just nothing."""
+    left: Tree = {}
+    for name, value in tree.items():
+        known = usual.get(name)
+        if isinstance(value, dict):
+            below = _chosen(value, known if isinstance(known, dict) else {}, is_nothing)
+            left |= {name: below} if below else {}
+        elif value != known and not is_nothing(name, value):
+            left[name] = value
+    return left
+
+
+def _blank(_name: str, value: object) -> bool:
+    return value in (None, "", "0s", [])
+
+
+def _zero(name: str, value: object) -> bool:
+    return value is None or (value in ("", "0s", [], False, 0) and name not in _ZERO_COUNTS)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 4
+    except ValueError:
+        return False

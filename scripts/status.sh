@@ -1,0 +1,77 @@
+# shellcheck shell=sh
+# Tells how this host does, and changes nothing.
+# Runs from standard input behind the parameters that ops/status.py writes:
+#
+#   ROLES     the host's roles, a word each
+#   ADDRESS   its address
+#   STATUS    address:port of its load balancer's status page
+#   SERVICES  what is balanced there, a word each
+#   VIP       the virtual address, or nothing
+#
+# Prints a line a fact, "KIND WORD...". Does not own what is well and what is not (ops/health.py).
+
+PKI=/etc/kubernetes/pki
+CURL="curl -q -sf --noproxy * --max-time 2"
+
+has_role() {
+    case " $ROLES " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# The member's own view, as etcdctl's JSON in one line each.
+tell_etcd() {
+    etcd_ask="etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=2s --cacert=$PKI/etcd/ca.crt --cert=$PKI/etcd/healthcheck-client.crt --key=$PKI/etcd/healthcheck-client.key --write-out=json"
+    etcd_said=$($etcd_ask endpoint status 2>/dev/null) && printf 'etcd %s\n' "$etcd_said"
+    etcd_said=$($etcd_ask member list 2>/dev/null) && printf 'members %s\n' "$etcd_said"
+}
+
+# tell_apiserver: whether it is ready, and its version, which any caller may read.
+tell_apiserver() {
+    apiserver_code=$($CURL --cacert "$PKI/ca.crt" -o /dev/null -w '%{http_code}' "https://$ADDRESS:6443/readyz") || :
+    apiserver_version=$($CURL --cacert "$PKI/ca.crt" "https://$ADDRESS:6443/version" | sed -n 's/.*"gitVersion": "\([^"]*\)".*/\1/p') || :
+    printf 'apiserver %s %s\n' "$apiserver_code" "${apiserver_version:-unknown}"
+}
+
+tell_balancer() {
+    printf 'nginx %s\n' "$(nginx -v 2>&1 | sed -n 's/.*nginx\/\([0-9.]*\).*/\1/p')"
+    for service in $SERVICES; do
+        balancer_said=$($CURL "http://$STATUS/upstreams/$service") || { printf 'silent %s\n' "$service" && continue; }
+        printf '%s\n' "$balancer_said" | sed "s/^/upstream $service /"
+    done
+    if [ -n "$VIP" ] && ip -o address show to "$VIP/32" | grep -q .; then printf 'vip %s\n' "$VIP"; fi
+}
+
+# certificate NAME: standard input holds its PEM.
+certificate() {
+    certificate_end=$(openssl x509 -noout -enddate 2>/dev/null) || return 0
+    printf 'certificate %s %s\n' "$1" "${certificate_end#*=}"
+}
+
+tell_certificates() {
+    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt; do
+        # shellcheck disable=SC2094 # its name is only printed
+        [ ! -f "$file" ] || certificate "$file" <"$file"
+    done
+    for file in /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
+        [ ! -f "$file" ] || sed -n 's/ *client-certificate-data: //p' "$file" | base64 -d 2>/dev/null | certificate "$file"
+    done
+}
+
+tell_backup() {
+    backup=$(find /var/backups/evenkeel -type f ! -name '.*' -printf '%TY-%Tm-%TdT%TH:%TM:00Z %p\n' 2>/dev/null | sort | tail -n 1)
+    [ -z "$backup" ] || printf 'backup %s\n' "$backup"
+}
+
+# What each container was started with and sees now, by keyed fingerprint against what the stack wants.
+tell_hub() {
+    /usr/local/lib/evenkeel/hub-probe.sh keys 2>&1 | sed 's/^/keys /' || :
+}
+
+if has_role master; then
+    tell_etcd || :
+    tell_apiserver
+fi
+if has_role lb; then tell_balancer; fi
+if has_role hub; then tell_hub; fi
+tell_certificates
+tell_backup
+printf 'end\n'

@@ -1,0 +1,233 @@
+"""A cluster that the real kubeadm made grows in place, under a workload and under clients of its only master."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import settings
+from lab import engine, hosts, stack
+from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
+from tests.lab import adopted_workload, kubeadm_cluster
+from tests.lab.kubeadm_cluster import KubeadmCluster
+from tests.lab.program import FOLDER, Load, Program, Run
+from tests.lab.trial import ETCDCTL
+
+pytestmark = [pytest.mark.lab, pytest.mark.calm]
+
+NAME = "adopt"
+MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))
+ADDRESS = hosts.ADDRESSES[BALANCER]
+# Without /var/lib's churn: etcd's and containerd's data, and what the kubelet writes for its pods by itself.
+LISTED = """find /etc /var/lib -type f -not -path '/var/lib/etcd/*' -not -path '/var/lib/containerd/*' \
+-not -path '/var/lib/kubelet/pods/*' -not -path '/var/lib/systemd/*' -exec stat -c '%n %Y %s %a %u' {} + | sort
+find /etc -type f -exec sha256sum {} + | sort"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the workload and the cluster were at one moment."""
+
+    containers: Mapping[str, str]
+    objects: Mapping[str, str]
+    asked: tuple[int, int]
+    counted: int
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Two looks at the master: the hosts before and after, and the stack's file after each."""
+
+    hosts: tuple[str, str]
+    files: tuple[str, str]
+    said: str
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The cluster after it grew, what was before, and what clients of its first master saw meanwhile."""
+
+    cluster: KubeadmCluster
+    program: Program
+    looked: Looked
+    before: Seen
+    after: Seen
+    clients: Mapping[str, Mapping[str, Any]]
+    snapshots: list[Path]
+
+
+@pytest.fixture(scope="module")
+def grown() -> Iterator[Grown]:
+    everybody = [MASTER, WORKER, SECOND, THIRD, BALANCER]
+    program = Program(NAME)
+    program.forget()
+    program.create()
+    try:
+        cluster = kubeadm_cluster.make(MASTER, WORKER, everybody[2:], like_dev())
+        adopted_workload.start(cluster)
+        looked = look_twice(cluster)
+        program = Program(NAME, sections(looked.files[1]))
+        before = seen(cluster)
+        load = Load.start(kubeconfig=cluster.kubeconfig)
+        try:
+            program.up().ok()
+        finally:
+            clients = load.stop()
+        snapshots = sorted((CLONE / "snapshots").glob(f"{NAME}-*.db"))
+        yield Grown(cluster, program, looked, before, seen(cluster), clients, snapshots)
+    finally:
+        program.forget()
+        for name in everybody:
+            hosts.destroy(name)
+        for path in (CLONE / "snapshots").glob(f"{NAME}-*.db"):
+            path.unlink()
+
+
+def like_dev() -> settings.Stack:
+    """The lab's own settings, for a host that no stack has."""
+    master = {"address": hosts.ADDRESSES["shaolin"], "roles": ["master", "lb"]}
+    balancer = {"address": master["address"], "port": 8443, "vip": None}
+    values = Program("like-dev", {"hosts": {"shaolin": master}, "loadBalancer": balancer}).settings()
+    return settings.parse(values, CLONE)
+
+
+def look_twice(cluster: KubeadmCluster) -> Looked:
+    """In a project's folder of its own: the clone has no file for this stack."""
+    folder = FOLDER / NAME
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "Pulumi.yaml").write_text((CLONE / "Pulumi.yaml").read_text())
+    path = folder / f"Pulumi.{NAME}.yaml"
+    salt = yaml.safe_load(stack.SETTINGS.read_text())["encryptionsalt"]
+    path.write_text(yaml.safe_dump({"encryptionsalt": salt}))
+    before = everything(cluster)
+    said, first = look(folder), path.read_text()
+    look(folder)
+    return Looked((before, everything(cluster)), (first, path.read_text()), said)
+
+
+def look(folder: Path) -> str:
+    command = [sys.executable, "-m", "ops", "adopt", f"root@{hosts.ADDRESSES[MASTER]}", "--stack", NAME]
+    command += ["--known-hosts", str(KNOWN_HOSTS), "--identity", str(PRIVATE_KEY)]
+    environment = {**os.environ, **engine.environment(), "PYTHONPATH": str(CLONE)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def everything(cluster: KubeadmCluster) -> str:
+    return "".join(kubeadm_cluster.run(name, LISTED) for name in (cluster.master, cluster.worker))
+
+
+def sections(text: str) -> dict[str, Any]:
+    """What the look wrote, and what a user adds to it: two masters, a load balancer, and where the lab fetches from."""
+    config = yaml.safe_load(text)["config"]
+    written = {name.removeprefix("evenkeel:"): value for name, value in config.items()}
+    added = {name: {"address": hosts.ADDRESSES[name], "roles": ["master"]} for name in (SECOND, THIRD)}
+    added[BALANCER] = {"address": ADDRESS, "roles": ["lb"]}
+    release = yaml.safe_load(stack.SETTINGS.read_text())["config"]["evenkeel:release"]
+    return written | {
+        "hosts": written["hosts"] | added,
+        "loadBalancer": {"address": ADDRESS, "vip": None, "extraSans": []},
+        "release": release,
+    }
+
+
+def seen(cluster: KubeadmCluster) -> Seen:
+    return Seen(
+        adopted_workload.containers(cluster),
+        adopted_workload.objects(cluster),
+        adopted_workload.asked(cluster),
+        adopted_workload.counted(cluster),
+    )
+
+
+def test_looking_changes_nothing_on_the_hosts(grown: Grown) -> None:
+    before, after = grown.looked.hosts
+    assert before == after
+
+
+def test_looking_twice_gives_the_same_files(grown: Grown) -> None:
+    first, second = grown.looked.files
+    assert first == second
+
+
+def test_what_the_user_had_set_was_found_and_nothing_else(grown: Grown) -> None:
+    cluster = yaml.safe_load(grown.looked.files[0])["config"]["evenkeel:cluster"]
+    assert cluster["apiServer"] == {"extraArgs": {"event-ttl": "2h"}, "extraSans": ["api.before.lab"]}
+    dev = like_dev().cluster
+    assert cluster["kubelet"]["config"] == dev.kubelet.config
+    assert cluster["kubeProxy"]["config"] == dev.kube_proxy.config
+    assert {"controllerManager", "scheduler", "etcd"}.isdisjoint(cluster)
+
+
+def test_a_snapshot_from_before_lies_here_and_is_whole(grown: Grown) -> None:
+    (path,) = grown.snapshots
+    hosts.copy(MASTER, path, "/tmp/snapshot.db")
+    assert json.loads(kubeadm_cluster.run(MASTER, "etcdutl snapshot status /tmp/snapshot.db -w json"))["totalKey"] > 100
+
+
+def test_three_members_vote(grown: Grown) -> None:
+    members = json.loads(kubeadm_cluster.run(MASTER, f"{ETCDCTL} member list -w json"))["members"]
+    assert sorted(member["name"] for member in members if not member.get("isLearner")) == [MASTER, SECOND, THIRD]
+
+
+def test_each_apiserver_answers_at_its_own_address_with_a_certificate_of_its_own(grown: Grown) -> None:
+    serials = set()
+    for name in (MASTER, SECOND, THIRD):
+        address = hosts.ADDRESSES[name]
+        trusted = f"curl -fsS --cacert /etc/kubernetes/pki/ca.crt https://{address}:6443/readyz"
+        assert kubeadm_cluster.run(WORKER, trusted) == "ok"
+        serials.add(kubeadm_cluster.run(name, "openssl x509 -in /etc/kubernetes/pki/apiserver.crt -noout -serial"))
+    assert len(serials) == 3
+
+
+def test_every_object_is_what_it_was(grown: Grown) -> None:
+    assert len(grown.before.objects) > 15
+    assert grown.after.objects == grown.before.objects
+
+
+def test_no_pod_of_the_workload_or_the_network_was_restarted(grown: Grown) -> None:
+    assert grown.before.containers.items() <= grown.after.containers.items()
+    assert grown.after.counted > grown.before.counted
+
+
+def test_no_request_between_pods_failed(grown: Grown) -> None:
+    requests, failures = grown.after.asked
+    assert requests - grown.before.asked[0] > 100
+    assert failures == 0
+
+
+def test_clients_of_the_first_master_lost_no_write_and_waited_for_one_restart(grown: Grown) -> None:
+    for kind, seen_by in grown.clients.items():
+        assert seen_by["lost_writes"] == 0, kind
+        assert seen_by["longest_gap_seconds"] < 30, kind
+
+
+def test_workers_and_what_joins_by_kubeadm_find_the_load_balancer(grown: Grown) -> None:
+    url = f"https://{ADDRESS}:6443"
+    assert url in kubeadm_cluster.run(WORKER, "cat /etc/kubernetes/kubelet.conf")
+    for namespace, name in (("kube-system", "kube-proxy"), ("kube-public", "cluster-info")):
+        assert url in grown.cluster.kubectl("get", "configmap", name, f"--namespace={namespace}", "--output=yaml")
+
+
+def test_kubeadms_own_commands_still_understand_the_cluster(grown: Grown) -> None:
+    said = kubeadm_cluster.run(MASTER, "kubeadm certs check-expiration")
+    assert "apiserver-etcd-client" in said
+    assert "MISSING" not in said
+
+
+def test_a_second_up_changes_nothing(grown: Grown) -> None:
+    again: Run = grown.program.up().ok()
+    assert " unchanged" in again.text
+    assert "changes." not in again.text
+
+
+def test_a_look_at_the_cluster_says_that_a_stack_has_it(grown: Grown) -> None:
+    assert "a stack has this cluster already" in look(FOLDER / NAME)

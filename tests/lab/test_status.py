@@ -1,0 +1,47 @@
+"""What ``ops status`` and ``ops verify`` say of stack ``dev`` as it shall be."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab import engine
+from lab.paths import CLONE
+from tests.lab.program import DEV
+
+MASTERS = ("emei", "shaolin", "wudang")
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("dev")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dev_as_before() -> Iterator[None]:
+    """What runs on the hosts is what this clone's ``up`` leaves there, before and after."""
+    DEV.up().ok()
+    yield
+    DEV.up().ok()
+
+
+def ops(*words: str) -> "subprocess.CompletedProcess[str]":
+    """A command as an operator runs it; says how long it took."""
+    command = [sys.executable, "-m", "ops", *words, "--stack", DEV.stack]
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=CLONE, env=engine.environment(), capture_output=True, text=True, check=False)
+    print(f"{' '.join(words)}: {time.monotonic() - started:.1f} s")
+    return done
+
+
+def test_a_stack_as_it_shall_be_is_well_and_nothing_differs() -> None:
+    """A false alarm, once, and nobody looks at the next one."""
+    said = json.loads(ops("status", "--json").stdout)
+    assert said["troubles"] == []
+    assert {one["host"] for one in said["etcd"]} == set(MASTERS)
+    assert sum(one["leader"] for one in said["etcd"]) == 1
+    assert len(said["vip_holders"]) == 1
+    assert said["hub_keys"] == {"hub1": [], "hub2": []}
+    assert ops("status").returncode == 0
+    verified = ops("verify")
+    assert verified.returncode == 0, verified.stdout

@@ -1,0 +1,111 @@
+"""scripts/adopt.sh: what a kubeadm master is made ready with before others join it. etcdctl and ss are stubs."""
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+URL = "https://192.0.2.11:2380"
+MEMBER = "1a, started, shaolin, {url}, https://192.0.2.11:2379, false\n"
+ETCDCTL = """#!/bin/sh
+case "$*" in
+*"member list"*) cat "$STUB/members" ;;
+*) printf '%s\\n' "$*" >>"$STUB/changes" ;;
+esac
+"""
+MANIFEST = "etc/kubernetes/manifests/etcd.yaml"
+
+
+@dataclass(frozen=True)
+class Master:
+    """The host shaolin as a folder; its state, and the stubs, lie in another."""
+
+    root: Path
+    stub: Path
+
+    def adopt(self) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{self.stub}:{os.environ['PATH']}",
+            "STUB": str(self.stub),
+            "EVENKEEL_ROOT": str(self.root),
+            "EVENKEEL_STATE": str(self.stub / "state"),
+            "EVENKEEL_LOCK": str(self.stub / "lock"),
+            "EVENKEEL_HOST": "shaolin",
+            "NODE": "shaolin",
+            "ADDRESS": "192.0.2.11",
+            "ETCD_MEMBERS": f"shaolin={URL}",
+        }
+        script = (SCRIPTS / "adopt.sh").read_text().replace("/usr/local/lib/evenkeel", str(SCRIPTS))
+        return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+    def member_at(self, url: str) -> None:
+        """What etcd's data says of where this member is."""
+        (self.stub / "members").write_text(MEMBER.format(url=url))
+
+    def listens_at(self, address: str) -> None:
+        self.program("ss", f"#!/bin/sh\necho 'LISTEN 0 128 {address} 0.0.0.0:*'\n")
+
+    def program(self, name: str, text: str) -> None:
+        (self.stub / name).write_text(text)
+        (self.stub / name).chmod(0o755)
+
+    def changes(self) -> str:
+        """What etcd was told."""
+        path = self.stub / "changes"
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Master:
+    made = Master(tmp_path / "root", tmp_path / "stub")
+    (made.stub / "state").mkdir(parents=True)
+    made.program("etcdctl", ETCDCTL)
+    made.listens_at("192.0.2.11:2380")
+    made.member_at(URL)
+    for path, text in ((MANIFEST, "as kubeadm wrote it\n"), ("var/lib/kubelet/config.yaml", "kind: x\n")):
+        (made.root / path).parent.mkdir(parents=True)
+        (made.root / path).write_text(text)
+    return made
+
+
+def test_files_are_kept_as_kubeadm_left_them_with_their_checksums(master: Master) -> None:
+    assert master.adopt().returncode == 0
+    kept = master.stub / "state/adopted"
+    assert (kept / "files" / MANIFEST).read_text() == "as kubeadm wrote it\n"
+    lines = [line.split("  ") for line in (kept / "sha256").read_text().splitlines()]
+    sums = {path: digest for digest, path in lines}
+    assert sums[f"./{MANIFEST}"] == hashlib.sha256(b"as kubeadm wrote it\n").hexdigest()
+    assert set(sums) == {f"./{MANIFEST}", "./var/lib/kubelet/config.yaml"}
+
+
+def test_a_second_run_keeps_what_the_first_one_kept(master: Master) -> None:
+    """After an interrupted `up` the files may be the stack's already."""
+    master.adopt()
+    (master.root / MANIFEST).write_text("as the stack wrote it\n")
+    assert master.adopt().returncode == 0
+    assert (master.stub / "state/adopted/files" / MANIFEST).read_text() == "as kubeadm wrote it\n"
+
+
+def test_a_member_that_others_reach_stays_as_it_is(master: Master) -> None:
+    assert master.adopt().returncode == 0
+    assert master.changes() == ""
+
+
+def test_a_member_that_says_it_is_at_localhost_is_corrected(master: Master) -> None:
+    """Others would take it for a stranger and remove it, or try to reach it on their own host."""
+    master.member_at("http://localhost:2380")
+    assert master.adopt().returncode == 0
+    assert f"member update 1a --peer-urls={URL}\n" in master.changes()
+
+
+def test_a_member_that_listens_at_localhost_only_is_refused_with_what_to_do(master: Master) -> None:
+    master.member_at("http://localhost:2380")
+    master.listens_at("127.0.0.1:2380")
+    done = master.adopt()
+    assert done.returncode == 1
+    assert f"set --listen-peer-urls={URL} in /etc/kubernetes/manifests/etcd.yaml" in done.stderr
+    assert master.changes() == ""
