@@ -9,8 +9,8 @@ import pytest
 
 from render import parts, preparation
 from settings import Stack
+from tests.components.composed import control_plane
 from tests.components.recorder import commands, run, unwrapped
-from tests.components.test_control_plane import control_plane
 from tests.components.test_harbor import harbor_of, sample
 from tests.components.test_nginx_stream_lb import load_balancers
 
