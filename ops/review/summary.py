@@ -16,7 +16,7 @@ def summary(preview: Preview) -> str:
     """The whole text."""
     blocks = (
         [f"### {_title(preview)}"],
-        ["**The preview failed:**", *_block(preview.errors, "")] if preview.errors else [],
+        ["**The engine reports errors:**", *_block(preview.errors, "")] if preview.errors else [],
         _order(preview),
         _written(preview),
         _objects(preview),

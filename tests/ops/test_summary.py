@@ -170,7 +170,7 @@ def test_a_preview_without_changes_is_one_line() -> None:
 def test_a_preview_that_failed_says_why() -> None:
     fault = {"severity": "error", "message": "evenkeel:hosts.emei.address: is missing; add it"}
     text = summary(read(preview(diagnostics=[fault])))
-    assert "**The preview failed:**\n```\nevenkeel:hosts.emei.address: is missing; add it\n```" in text
+    assert "**The engine reports errors:**\n```\nevenkeel:hosts.emei.address: is missing; add it\n```" in text
 
 
 @pytest.mark.parametrize("text", ["", "no JSON at all", "{\n", "{}", '{"steps": []}'])
