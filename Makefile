@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: venv packages up down status check test bench
+.PHONY: venv packages up down status check test unproven bench
 
 venv:
 	@$(PYTHON) -m lab.venv
@@ -32,8 +32,12 @@ test: check
 	$(PY) -m lab toolchain
 	$(PY) -m pytest -n 2 -m built
 	$(PY) -m lab up
-	$(PY) -m pytest tests/lab* -n 2 --dist loadgroup -m "lab and calm"
-	$(PY) -m pytest tests/lab* -n 2 --dist loadgroup -m "lab and not calm"
+	$(PY) -m pytest tests/lab* -n 2 --dist loadgroup -m "lab and calm and not unproven"
+	$(PY) -m pytest tests/lab* -n 2 --dist loadgroup -m "lab and not calm and not unproven"
+
+# What is marked unproven, one file after another: no part of `make test` before it has passed whole.
+unproven: up
+	$(PY) -m pytest tests/lab -m "lab and unproven"
 
 bench: up
 	$(PY) -m bench
