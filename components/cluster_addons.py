@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes import Provider
 
+from components.registered import Registered
 from render import addons
 from render.addons import nodes
 from render.addons.objects import Object
@@ -51,7 +52,7 @@ class ClusterAddonsArgs:
     await_ready: bool = True
 
 
-class KubernetesObject(pulumi.CustomResource):
+class KubernetesObject(Registered):
     """Any object of the API as the official package registers it; ``patch`` for fields of an object that others own."""
 
     def __init__(self, name: str, body: Object, opts: pulumi.ResourceOptions, patch: bool = False) -> None:

@@ -12,6 +12,7 @@ it is made of, files that it reads at its start included. Docker itself sees no 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
@@ -19,12 +20,14 @@ import pulumi_docker as docker
 from components.docker_engine import DockerEngine
 from components.harbor_secrets import HubSecrets
 from components.host import TELL_RUN, Parts, RemoteHost, Staged, call, run_of
+from components.registered import Registered
 from components.remote_command import RemoteCommand
 from render import harbor, hub, parts
 from render.harbor import Container, HarborSecrets, HealthCheck
 from render.hub import Keys
 from settings import Stack
 
+CONTAINER = "docker:index/container:Container"
 REVISION = "evenkeel.revision"
 SECONDS_TO_STOP = 30
 # What the plugin takes for a change that can be made in place, and isn't; and a container that never came up.
@@ -76,7 +79,7 @@ class HarborNode(pulumi.ComponentResource):
     def take_turn(self, after: pulumi.Input[Sequence[pulumi.Resource]], admitted_by: Sequence[pulumi.Resource]) -> None:
         """The turn begins when ``after`` is done and ends once ``admitted_by``, the load balancers, send clients."""
         left = self.host.run("leave", self._leave_body(), self, after, because=self._runs())
-        made: dict[str, docker.Container] = {}
+        made: dict[str, Registered] = {}
         for one in self._containers:
             before = [left, self._images[one.image], *(made[service] for service in one.after if service in made)]
             made[one.service] = self._container(one, before)
@@ -123,12 +126,13 @@ class HarborNode(pulumi.ComponentResource):
             ),
         )
 
-    def _container(self, one: Container, depends_on: Sequence[pulumi.Resource]) -> docker.Container:
+    def _container(self, one: Container, depends_on: Sequence[pulumi.Resource]) -> Registered:
         revision = pulumi.Output.unsecret(self._revisions.apply(lambda revisions: revisions[one.name]))
         image = self._stack.release.image(one.image)
-        return docker.Container(
+        return Registered(
+            CONTAINER,
             f"{self._node.name}-{one.name}",
-            container_args(one, image, revision, self._environment(one)),
+            container_inputs(one, image, revision, self._environment(one)),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=self._engine.provider,
@@ -156,54 +160,50 @@ class HarborNode(pulumi.ComponentResource):
         return self._engine.remove(container)
 
 
-def container_args(
+def container_inputs(
     one: Container, image: str, revision: pulumi.Input[str], environment: pulumi.Input[list[str]] | None
-) -> docker.ContainerArgs:
-    """What pulumi-docker is told of a container.
+) -> dict[str, Any]:
+    """What pulumi-docker is told of a container, by its schema's names.
 
     Values are written as Docker repeats them: another spelling of the same would be a change on every run.
     """
-    return docker.ContainerArgs(
-        name=one.name,
-        image=image,
-        labels=[docker.ContainerLabelArgs(label=REVISION, value=revision)],
-        envs=environment,
-        user=one.user,
-        mounts=[
-            docker.ContainerMountArgs(type="bind", source=mount.source, target=mount.target, read_only=mount.read_only)
+    return {
+        "name": one.name,
+        "image": image,
+        "labels": [{"label": REVISION, "value": revision}],
+        "envs": environment,
+        "user": one.user,
+        "mounts": [
+            {"type": "bind", "source": mount.source, "target": mount.target, "readOnly": mount.read_only}
             for mount in one.mounts
         ],
-        ports=[
-            docker.ContainerPortArgs(
-                internal=port.internal, external=port.external, ip=port.address, protocol=port.protocol
-            )
+        "ports": [
+            {"internal": port.internal, "external": port.external, "ip": port.address, "protocol": port.protocol}
             for port in one.ports
         ]
         or None,
-        capabilities=docker.ContainerCapabilitiesArgs(
-            drops=["ALL"], adds=[f"CAP_{capability}" for capability in one.capabilities]
-        ),
-        healthcheck=_health_check(one.health) if one.health else None,
-        memory=one.memory,
-        cpus=str(one.cpus) if one.cpus else None,
-        shm_size=one.shared_memory,
-        log_driver=one.log.name,
-        log_opts=dict(one.log.options),
-        network_mode=harbor.NETWORK,
-        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=harbor.NETWORK, aliases=list(one.aliases))],
-        restart=one.restart,
-        destroy_grace_seconds=SECONDS_TO_STOP,
-    )
+        "capabilities": {"drops": ["ALL"], "adds": [f"CAP_{capability}" for capability in one.capabilities]},
+        "healthcheck": _health_check(one.health) if one.health else None,
+        "memory": one.memory,
+        "cpus": str(one.cpus) if one.cpus else None,
+        "shmSize": one.shared_memory,
+        "logDriver": one.log.name,
+        "logOpts": dict(one.log.options),
+        "networkMode": harbor.NETWORK,
+        "networksAdvanced": [{"name": harbor.NETWORK, "aliases": list(one.aliases)}],
+        "restart": one.restart,
+        "destroyGraceSeconds": SECONDS_TO_STOP,
+    }
 
 
-def _health_check(health: HealthCheck) -> docker.ContainerHealthcheckArgs:
-    return docker.ContainerHealthcheckArgs(
-        tests=list(health.test),
-        interval=health.interval,
-        timeout=health.timeout,
-        start_period=health.start_period,
-        retries=health.retries,
-    )
+def _health_check(health: HealthCheck) -> dict[str, Any]:
+    return {
+        "tests": list(health.test),
+        "interval": health.interval,
+        "timeout": health.timeout,
+        "startPeriod": health.start_period,
+        "retries": health.retries,
+    }
 
 
 def _assigned(values: Mapping[str, str]) -> list[str]:

@@ -11,13 +11,12 @@ the database's credentials are encrypted with.
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_tls as tls
 from pulumi_random import RandomPassword
 from pydantic import SecretStr
 
-from components.pki import AUTHORITY_HOURS, LEAF_HOURS, RENEWAL_HOURS, Pair
+from components.certificates import Pair, Subject, authority, leaf, private_key, self_signed
 from render import network
-from render.certificates import SERVER, SIGNER
+from render.certificates import SERVER
 from render.harbor.secrets import REGISTRY_USER, HarborSecrets
 from settings import Harbor, Stack
 
@@ -95,18 +94,12 @@ class HubSecrets(pulumi.ComponentResource):
 
     def _token_key(self, generation: int) -> pulumi.Output[str]:
         """PKCS#1, as pulumi-tls writes RSA keys: core mints nothing with PKCS#8."""
-        name = f"{self._name}-token-key-{generation}"
-        return tls.PrivateKey(name, algorithm="RSA", rsa_bits=TOKEN_KEY_BITS, opts=self._opts).private_key_pem
+        kind = {"algorithm": "RSA", "rsaBits": TOKEN_KEY_BITS}
+        return private_key(f"{self._name}-token-key-{generation}", kind, self._opts).output("privateKeyPem")
 
     def _token_certificate(self, key: pulumi.Input[str], generation: int) -> pulumi.Output[str]:
-        return tls.SelfSignedCert(
-            f"{self._name}-token-key-{generation}",
-            private_key_pem=key,
-            subject=tls.SelfSignedCertSubjectArgs(common_name="harbor-token-issuer"),
-            validity_period_hours=AUTHORITY_HOURS,
-            allowed_uses=["digital_signature"],
-            opts=self._opts,
-        ).cert_pem
+        name, uses = f"{self._name}-token-key-{generation}", {"allowedUses": ["digital_signature"]}
+        return self_signed(name, key, "harbor-token-issuer", uses, self._opts).output("certPem")
 
     def _store_password(self, store: str, given: SecretStr | None) -> pulumi.Input[str]:
         """A bundled store is nobody else's, so that its password need not be known to anybody."""
@@ -119,51 +112,20 @@ class HubSecrets(pulumi.ComponentResource):
         if brought and key:
             chain, ca = pulumi.Output.from_input(brought.chain), pulumi.Output.from_input(brought.ca)
             return Pair(chain, pulumi.Output.secret(key.get_secret_value()), pulumi.Output.from_input("")), ca
-        authority = self._authority()
-        return self._leaf(authority), authority.certificate
+        common_name = f"harbor-ca-{self._stack.cluster.name}"
+        own = authority(f"{self._name}-ca", self._stack.cluster.pki.algorithm, common_name, self._kept)
+        return self._leaf(own), own.certificate
 
-    def _key(self, what: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
-        if self._stack.cluster.pki.algorithm == "RSA":
-            return tls.PrivateKey(f"{self._name}-{what}", algorithm="RSA", rsa_bits=2048, opts=opts)
-        return tls.PrivateKey(f"{self._name}-{what}", algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
-
-    def _authority(self) -> Pair:
-        key = self._key("ca", self._kept)
-        certificate = tls.SelfSignedCert(
-            f"{self._name}-ca",
-            private_key_pem=key.private_key_pem,
-            subject=tls.SelfSignedCertSubjectArgs(common_name=f"harbor-ca-{self._stack.cluster.name}"),
-            is_ca_certificate=True,
-            set_subject_key_id=True,
-            validity_period_hours=AUTHORITY_HOURS,
-            allowed_uses=list(SIGNER),
-            opts=self._kept,
-        )
-        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
-
-    def _leaf(self, authority: Pair) -> Pair:
-        what = f"server-{self._harbor.generations.certificate}"
-        key = self._key(what, self._opts)
+    def _leaf(self, signer: Pair) -> Pair:
         names = server_names(self._stack, self._harbor)
-        request = tls.CertRequest(
-            f"{self._name}-{what}",
-            private_key_pem=key.private_key_pem,
-            subject=tls.CertRequestSubjectArgs(common_name=self._harbor.host),
+        subject = Subject(
+            self._harbor.host,
+            SERVER,
             dns_names=[name for name in names if not network.is_ip(name)],
             ip_addresses=[name for name in names if network.is_ip(name)],
-            opts=self._opts,
         )
-        certificate = tls.LocallySignedCert(
-            f"{self._name}-{what}",
-            cert_request_pem=request.cert_request_pem,
-            ca_cert_pem=authority.certificate,
-            ca_private_key_pem=authority.key,
-            validity_period_hours=LEAF_HOURS,
-            early_renewal_hours=RENEWAL_HOURS,
-            allowed_uses=list(SERVER),
-            opts=self._opts,
-        )
-        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
+        name = f"{self._name}-server-{self._harbor.generations.certificate}"
+        return leaf(name, self._stack.cluster.pki.algorithm, subject, signer, self._opts)
 
 
 def server_names(stack: Stack, harbor: Harbor) -> list[str]:

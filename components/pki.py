@@ -1,22 +1,17 @@
-"""Keys and certificates of a cluster, as tls resources.
+"""Keys and certificates of a cluster: which there are.
 
-Owns key algorithms, validity and renewal. Does not own what a certificate says (``render.certificates``), nor where
+Does not own what a certificate says (``render.certificates``), how one is made (``components.certificates``), nor where
 its files go (the components of the hosts that hold it).
 """
 
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_tls as tls
 
 import settings
-from render.certificates import AUTHORITIES, SIGNER, Authority, Certificate, table
+from components.certificates import KINDS, Pair, Subject, authority, leaf, private_key
+from render.certificates import AUTHORITIES, Authority, Certificate, table
 from settings import Adopted, Stack
-
-HOURS_A_YEAR = 24 * 365
-AUTHORITY_HOURS = 10 * HOURS_A_YEAR
-LEAF_HOURS = HOURS_A_YEAR
-RENEWAL_HOURS = 30 * 24  # an `up` in the last 30 days of a certificate replaces it
 
 
 @dataclass(frozen=True)
@@ -24,15 +19,6 @@ class ClusterPkiArgs:
     """``stack``: whose table of certificates is made."""
 
     stack: Stack
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A certificate and its private key, both PEM; the key is a secret. ``not_after`` is RFC 3339."""
-
-    certificate: pulumi.Output[str]
-    key: pulumi.Output[str]
-    not_after: pulumi.Output[str]
 
 
 class ClusterPki(pulumi.ComponentResource):
@@ -59,7 +45,7 @@ class ClusterPki(pulumi.ComponentResource):
     def summary(self) -> pulumi.Output[list[dict[str, str | None]]]:
         """Every certificate with its host and end: what an operator looks through for the next one that expires."""
         owners: list[tuple[str, str | None]] = [(row.name, row.host) for row in self.table]
-        owners += [(authority, None) for authority in self.authorities]
+        owners += [(name, None) for name in self.authorities]
         ends = [pair.not_after for pair in (*self.leaves.values(), *self.authorities.values())]
         return pulumi.Output.all(*ends).apply(
             lambda found: [
@@ -70,65 +56,28 @@ class ClusterPki(pulumi.ComponentResource):
     def _make(self) -> None:
         keep = pulumi.ResourceOptions(parent=self, protect=True)
         self.authorities = {
-            authority: self._authority(authority, common_name, keep) for authority, common_name in AUTHORITIES.items()
+            name: authority(f"{self._name}-{name}", self._algorithm, common_name, keep)
+            for name, common_name in AUTHORITIES.items()
         }
-        service_account = self._key("service-account", keep)
-        self.service_account_key = service_account.private_key_pem
-        self.service_account_public_key = service_account.public_key_pem
+        service_account = private_key(f"{self._name}-service-account", KINDS[self._algorithm], keep)
+        self.service_account_key = service_account.output("privateKeyPem")
+        self.service_account_public_key = service_account.output("publicKeyPem")
 
     def _take(self, cluster: Adopted) -> None:
         """Those of a cluster that the stack did not found."""
-        self.authorities = {authority: _brought(cluster.authorities[authority]) for authority in AUTHORITIES}
+        self.authorities = {name: _brought(cluster.authorities[name]) for name in AUTHORITIES}
         self.service_account_key = pulumi.Output.secret(cluster.service_account_key.get_secret_value())
         self.service_account_public_key = pulumi.Output.from_input(cluster.service_account_public_key)
 
-    def _key(self, name: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
-        if self._algorithm == "RSA":
-            return tls.PrivateKey(f"{self._name}-{name}", algorithm="RSA", rsa_bits=2048, opts=opts)
-        return tls.PrivateKey(f"{self._name}-{name}", algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
-
-    def _authority(self, authority: Authority, common_name: str, opts: pulumi.ResourceOptions) -> Pair:
-        key = self._key(authority, opts)
-        certificate = tls.SelfSignedCert(
-            f"{self._name}-{authority}",
-            private_key_pem=key.private_key_pem,
-            subject=tls.SelfSignedCertSubjectArgs(common_name=common_name),
-            is_ca_certificate=True,
-            set_subject_key_id=True,
-            validity_period_hours=AUTHORITY_HOURS,
-            allowed_uses=list(SIGNER),
-            opts=opts,
-        )
-        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
-
     def _leaf(self, row: Certificate) -> Pair:
-        opts = pulumi.ResourceOptions(parent=self)
-        key = self._key(row.name, opts)
-        request = tls.CertRequest(
-            f"{self._name}-{row.name}",
-            private_key_pem=key.private_key_pem,
-            subject=tls.CertRequestSubjectArgs(common_name=row.common_name, organization=row.organization),
-            dns_names=list(row.dns_names) or None,
-            ip_addresses=list(row.ip_addresses) or None,
-            opts=opts,
-        )
-        authority = self.authorities[row.authority]
-        certificate = tls.LocallySignedCert(
-            f"{self._name}-{row.name}",
-            cert_request_pem=request.cert_request_pem,
-            ca_cert_pem=authority.certificate,
-            ca_private_key_pem=authority.key,
-            validity_period_hours=LEAF_HOURS,
-            early_renewal_hours=RENEWAL_HOURS,
-            allowed_uses=list(row.usages),
-            opts=opts,
-        )
-        return Pair(certificate.cert_pem, key.private_key_pem, certificate.validity_end_time)
+        subject = Subject(row.common_name, row.usages, row.organization, row.dns_names, row.ip_addresses)
+        signer, opts = self.authorities[row.authority], pulumi.ResourceOptions(parent=self)
+        return leaf(f"{self._name}-{row.name}", self._algorithm, subject, signer, opts)
 
 
-def _brought(authority: settings.Authority) -> Pair:
+def _brought(pair: settings.Authority) -> Pair:
     return Pair(
-        pulumi.Output.from_input(authority.certificate),
-        pulumi.Output.secret(authority.key.get_secret_value()),
-        pulumi.Output.from_input(f"{authority.not_after:%Y-%m-%dT%H:%M:%SZ}"),
+        pulumi.Output.from_input(pair.certificate),
+        pulumi.Output.secret(pair.key.get_secret_value()),
+        pulumi.Output.from_input(f"{pair.not_after:%Y-%m-%dT%H:%M:%SZ}"),
     )

@@ -15,16 +15,16 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 SECRET_TEXTS = {
     "tls:index/privateKey:PrivateKey": {
-        "private_key_pem": "-----BEGIN EC PRIVATE KEY-----\n{name}\n-----END EC PRIVATE KEY-----\n"
+        "privateKeyPem": "-----BEGIN EC PRIVATE KEY-----\n{name}\n-----END EC PRIVATE KEY-----\n"
     },
-    "random:index/randomPassword:RandomPassword": {"result": "word-of-{name}", "bcrypt_hash": "$2a$10$hash-of-{name}"},
+    "random:index/randomPassword:RandomPassword": {"result": "word-of-{name}", "bcryptHash": "$2a$10$hash-of-{name}"},
 }
 RUN = "0a1b2c3d"  # what a stage command says last
 TEXTS = {
-    "tls:index/privateKey:PrivateKey": {"public_key_pem": "-----BEGIN PUBLIC KEY-----\n{name}\n"},
-    "tls:index/certRequest:CertRequest": {"cert_request_pem": "-----BEGIN CERTIFICATE REQUEST-----\n{name}\n"},
-    "tls:index/selfSignedCert:SelfSignedCert": {"cert_pem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
-    "tls:index/locallySignedCert:LocallySignedCert": {"cert_pem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
+    "tls:index/privateKey:PrivateKey": {"publicKeyPem": "-----BEGIN PUBLIC KEY-----\n{name}\n"},
+    "tls:index/certRequest:CertRequest": {"certRequestPem": "-----BEGIN CERTIFICATE REQUEST-----\n{name}\n"},
+    "tls:index/selfSignedCert:SelfSignedCert": {"certPem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
+    "tls:index/locallySignedCert:LocallySignedCert": {"certPem": "-----BEGIN CERTIFICATE-----\n{name}\n"},
     "random:index/randomUuid:RandomUuid": {"result": "00000000-0000-4000-8000-000000000000"},
     "command:remote:Command": {"stdout": f"something\n{RUN}", "stderr": ""},
 }
@@ -59,7 +59,7 @@ class Recorder(Mocks):
         secrets = SECRET_TEXTS.get(args.typ, {})
         outputs |= {key: _secret(text.format(name=args.name)) for key, text in secrets.items()}
         if args.typ.endswith("Cert"):
-            outputs["validity_end_time"] = "2027-11-23T00:00:00Z"
+            outputs["validityEndTime"] = "2027-11-23T00:00:00Z"
         return f"{args.name}-id", {**args.inputs, **outputs, **self._known.get(args.name, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:

@@ -118,10 +118,13 @@ def test_a_new_generation_renews_just_that_secret(tmp_path: Path, generation: st
     assert rotated(found, registered(tmp_path, harbor={"generations": {generation: 2}})) == replaced
 
 
-def test_what_cannot_be_renewed_without_loss_is_protected() -> None:
-    """The engine's mocks do not hand options over, so the component is asked."""
-    source = Path(HubSecrets.__init__.__code__.co_filename).read_text()
-    assert source.count("self._kept") == 4  # made once; the secret key, and the CA's key and certificate
+def test_what_cannot_be_renewed_without_loss_is_protected(tmp_path: Path) -> None:
+    """Clients trust the authority, and the database's credentials are encrypted with the secret key."""
+    assert {key for key, one in registered(tmp_path).items() if one.request.protect} == {
+        ("random:index/randomPassword:RandomPassword", "harbor-secret-key"),
+        ("tls:index/privateKey:PrivateKey", "harbor-ca"),
+        ("tls:index/selfSignedCert:SelfSignedCert", "harbor-ca"),
+    }
 
 
 def test_containers_are_replaced_when_what_they_read_at_their_start_changes_and_only_then(tmp_path: Path) -> None:
