@@ -26,8 +26,33 @@ from settings import Host, Role, Stack
 
 Scripts = Mapping[str, str]
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
-# Scripts that need not be on a host: they come on standard input.
-FROM_STANDARD_INPUT = {*PREFLIGHT, "hub-preflight.sh", "prepare.sh", "status.sh", "verify.sh"}
+# The scripts that lie on a host. Others come on standard input.
+ON_ANY_HOST = ("lib.sh", "retire.sh", "static-pods.sh")
+ON_NODES = ("activate-runtime.sh", "artifacts.sh", "kubelet.sh")
+ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
+    "master": (
+        *ON_NODES,
+        "activate-master.sh",
+        "adopt.sh",
+        "etcd.sh",
+        "etcd-snapshot.sh",
+        "founding-ticket.sh",
+        "membership.sh",
+    ),
+    "worker": (*ON_NODES, "activate-worker.sh"),
+    "lb": ("activate-lb.sh",),
+    "hub": (
+        "harbor-restore.sh",
+        "harbor-robots.sh",
+        "hub.sh",
+        "hub-back.sh",
+        "hub-database.sh",
+        "hub-drain.sh",
+        "hub-leave.sh",
+        "hub-probe.sh",
+        "hub-return.sh",
+    ),
+}
 SERVICES = ("upstream-", "csr-approver")  # what runs as a service comes with its own part, in the host's turn
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 ON_HOST = "/usr/local/lib/evenkeel"
@@ -224,15 +249,19 @@ def prepare_variables(stack: Stack, host: Host) -> dict[str, str]:
 
 def parts(stack: Stack, host: Host, scripts: Scripts) -> dict[str, list[File]]:
     """The files that prepare.sh installs, or keeps for the host's turn."""
-    kept = sorted((name, text) for name, text in scripts.items() if name not in FROM_STANDARD_INPUT)
     here = {
-        "scripts": [File(f"{ON_HOST}/{name}", text, mode="0755") for name, text in kept],
+        "scripts": [File(f"{ON_HOST}/{name}", scripts[name], mode="0755") for name in scripts_of(host)],
         "system": _system_files(host),
     }
     if runs_pods(host):
         here["registries"] = containerd.registry_files(stack)
         here["runtime"] = containerd.runtime_files(stack, host)
     return here
+
+
+def scripts_of(host: Host) -> list[str]:
+    """The names of the scripts that lie on this host."""
+    return sorted({*ON_ANY_HOST, *(name for role in host.roles for name in ON_HOSTS_OF[role])})
 
 
 def revision(stack: Stack, host: Host) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from render import containerd, preparation
 from render.files import wrap
 from tests.settings import samples
 
-SCRIPTS = {"lib.sh": "lib\n", "prepare.sh": "prepare\n", "activate-worker.sh": "work\n"}
-SCRIPTS |= {name: f"{name}\n" for name in preparation.PREFLIGHT}
+SCRIPTS = preparation.host_scripts()
+CALLED = re.compile(r"(?:\$here|/usr/local/lib/evenkeel)/([a-z-]+\.sh)")
 
 
 @pytest.fixture
@@ -151,12 +152,19 @@ def test_every_host_is_held_against_the_same_clock(stack: settings.Stack) -> Non
     assert len({preparation.preflight_variables(stack, host)["CLOCK_URL"] for host in stack.hosts.values()}) == 1
 
 
-def test_what_runs_from_standard_input_is_not_left_on_a_host(stack: settings.Stack) -> None:
-    files = preparation.parts(stack, stack.hosts["lb1"], SCRIPTS)["scripts"]
-    assert [(file.path, file.mode) for file in files] == [
-        ("/usr/local/lib/evenkeel/activate-worker.sh", "0755"),
-        ("/usr/local/lib/evenkeel/lib.sh", "0755"),
-    ]
+def test_a_host_has_the_scripts_of_its_roles_and_all_that_these_call(stack: settings.Stack) -> None:
+    for host in stack.hosts.values():
+        here = {file.path: file for file in preparation.parts(stack, host, SCRIPTS)["scripts"]}
+        assert {file.mode for file in here.values()} == {"0755"}
+        called = {path for file in here.values() for path in CALLED.findall(file.content)}
+        assert {f"{preparation.ON_HOST}/{name}" for name in called} <= set(here)
+
+
+def test_every_script_comes_on_standard_input_or_lies_on_some_host() -> None:
+    on_standard_input = {*preparation.PREFLIGHT, "hub-preflight.sh", "prepare.sh", "status.sh", "verify.sh"}
+    lying = {*preparation.ON_ANY_HOST, *(name for names in preparation.ON_HOSTS_OF.values() for name in names)}
+    assert set(SCRIPTS) == on_standard_input | lying
+    assert on_standard_input.isdisjoint(lying)
 
 
 def test_a_load_balancer_gets_kernel_settings_but_no_runtime(stack: settings.Stack) -> None:
@@ -185,16 +193,14 @@ def test_a_load_balancer_gives_up_a_silent_master_within_eight_seconds(stack: se
 
 def test_the_files_come_before_the_preparation_and_behind_the_lock(stack: settings.Stack) -> None:
     body = preparation.prepare_body(stack, stack.hosts["shaolin"], SCRIPTS)
-    assert body.startswith("lib\n")
-    assert body.endswith("prepare\n")
-    assert body.index("EVENKEEL_HOST=shaolin") < body.index("\nlock\n") < body.index("stage_begin scripts")
+    assert body.startswith(SCRIPTS["lib.sh"])
+    assert body.endswith(SCRIPTS["prepare.sh"])
+    assert body.index("EVENKEEL_HOST=shaolin") < body.index("\nlock\nstage_begin scripts\n")
 
 
 def test_a_body_is_a_script_that_the_shell_reads(stack: settings.Stack) -> None:
-    folder = Path(preparation.__file__).resolve().parents[1] / "scripts"
-    scripts = {path.name: path.read_text() for path in folder.glob("*.sh")}
     for body in (preparation.preflight_body, preparation.prepare_body):
-        text = wrap(body(stack, stack.hosts["shaolin"], scripts))
+        text = wrap(body(stack, stack.hosts["shaolin"], SCRIPTS))
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
