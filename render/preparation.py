@@ -34,6 +34,7 @@ ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
         *ON_NODES,
         "activate-master.sh",
         "adopt.sh",
+        "adopt-undo.sh",
         "etcd.sh",
         "etcd-snapshot.sh",
         "founding-ticket.sh",

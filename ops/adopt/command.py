@@ -1,6 +1,6 @@
 """The command: looks at a master, writes the stack, says what `up` will change, what not, and what stands in the way.
 
-Owns the order of these steps and how they are shown. Changes nothing on any host.
+Owns the order of these steps and how they are shown. Changes nothing on any host but where it is told to undo.
 """
 
 import time
@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
 from ops.adopt import cluster as clusters
-from ops.adopt import look, obstacles, plan, stack_file, values
+from ops.adopt import look, obstacles, plan, stack_file, values, way_back
 from ops.adopt.cluster import KEYS, Cluster
 from ops.adopt.obstacles import Case
 from ops.stacks import StackError
@@ -32,14 +32,18 @@ def command(
     identity: Annotated[str, typer.Option(help="The private key's file.")] = "~/.ssh/id_ed25519",
     port: Annotated[int, typer.Option(help="Where its sshd listens.")] = 22,
     release: Annotated[str, typer.Option(help="The release that shall run; by default the one that is nearest.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Put the master back as it was, while it alone votes.")] = False,
 ) -> None:
     """Write the settings of a stack that grows a running kubeadm cluster in place, and say what its `up` will change.
 
-    Only reads on the host. What the stack's file says already stays. The authorities' keys become secrets of the stack
-    once nothing stands in the way any more; ends with 1 before that.
+    Only reads on the host, unless told to undo. What the stack's file says already stays. The authorities' keys become
+    secrets of the stack once nothing stands in the way any more; ends with 1 before that.
     """
     try:
         ssh = _ssh(master, port, known, identity)
+        if undo:
+            console.print(way_back.undo(ssh, str(Path(identity).expanduser()), stack), markup=False, soft_wrap=True)
+            return
         asked = time.time()
         looked = look.at(ssh, str(Path(identity).expanduser()))
         read, found = time.time(), clusters.read(looked)

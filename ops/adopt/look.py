@@ -38,19 +38,22 @@ class Look:
 
 def at(ssh: Ssh, identity: str) -> Look:
     """Reads the host over one connection; ``identity`` is the private key's file."""
-    words = ["sh", "-s"] if ssh.user == "root" else ["sudo", "-n", "sh", "-s"]
-    command = openssh.command(ssh, identity, words)
-    try:
-        done = subprocess.run(
-            command, input=SCRIPT.read_text(), capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LookError(f"{ssh.host}: has not said what it is after {SECONDS} s; see what that host does") from error
+    done = run(ssh, identity, SCRIPT.read_text())
     if done.returncode != 0:
         said = (done.stderr.strip() or f"ssh ended with {done.returncode}").splitlines()[-1]
         remedy = "see that this user is let in with this key and is root or may sudo without a password"
         raise LookError(f"{ssh.user}@{ssh.host}: cannot be read ({said}); {remedy}")
     return read(done.stdout)
+
+
+def run(ssh: Ssh, identity: str, script: str) -> "subprocess.CompletedProcess[str]":
+    """Runs shell lines as root on the host; they travel on standard input."""
+    words = ["sh", "-s"] if ssh.user == "root" else ["sudo", "-n", "sh", "-s"]
+    command = openssh.command(ssh, identity, words)
+    try:
+        return subprocess.run(command, input=script, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LookError(f"{ssh.host}: has not answered after {SECONDS} s; see what that host does") from error
 
 
 def read(printed: str) -> Look:

@@ -11,6 +11,7 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 URL = "https://192.0.2.11:2380"
 MEMBER = "1a, started, shaolin, {url}, https://192.0.2.11:2379, false\n"
+LEARNER = "2b, started, wudang, https://192.0.2.12:2380, https://192.0.2.12:2379, true\n"
 ETCDCTL = """#!/bin/sh
 case "$*" in
 *"member list"*) cat "$STUB/members" ;;
@@ -28,6 +29,12 @@ class Master:
     stub: Path
 
     def adopt(self) -> subprocess.CompletedProcess[str]:
+        return self.run("adopt.sh")
+
+    def undo(self) -> subprocess.CompletedProcess[str]:
+        return self.run("adopt-undo.sh")
+
+    def run(self, name: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.stub}:{os.environ['PATH']}",
             "STUB": str(self.stub),
@@ -39,7 +46,7 @@ class Master:
             "ADDRESS": "192.0.2.11",
             "ETCD_MEMBERS": f"shaolin={URL}",
         }
-        script = (SCRIPTS / "adopt.sh").read_text().replace("/usr/local/lib/evenkeel", str(SCRIPTS))
+        script = (SCRIPTS / name).read_text().replace("/usr/local/lib/evenkeel", str(SCRIPTS))
         return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
 
     def member_at(self, url: str) -> None:
@@ -64,6 +71,7 @@ def master(tmp_path: Path) -> Master:
     made = Master(tmp_path / "root", tmp_path / "stub")
     (made.stub / "state").mkdir(parents=True)
     made.program("etcdctl", ETCDCTL)
+    made.program("systemctl", '#!/bin/sh\nprintf \'systemctl %s\\n\' "$*" >>"$STUB/changes"\n')
     made.listens_at("192.0.2.11:2380")
     made.member_at(URL)
     for path, text in ((MANIFEST, "as kubeadm wrote it\n"), ("var/lib/kubelet/config.yaml", "kind: x\n")):
@@ -109,3 +117,51 @@ def test_a_member_that_listens_at_localhost_only_is_refused_with_what_to_do(mast
     assert done.returncode == 1
     assert f"set --listen-peer-urls={URL} in /etc/kubernetes/manifests/etcd.yaml" in done.stderr
     assert master.changes() == ""
+
+
+def test_undoing_takes_learners_out_and_touches_no_file_that_is_as_it_was(master: Master) -> None:
+    master.adopt()
+    (master.stub / "members").write_text(MEMBER.format(url=URL) + LEARNER)
+    done = master.undo()
+    assert done.returncode == 0, done.stderr
+    assert "put back: nothing" in done.stderr
+    assert master.changes() == "--endpoints=https://127.0.0.1:2379 --command-timeout=5s member remove 2b\n"
+
+
+def test_undoing_puts_changed_and_lost_files_back_with_their_modes(master: Master) -> None:
+    (master.root / MANIFEST).chmod(0o600)
+    master.adopt()
+    (master.root / MANIFEST).write_text("as the stack wrote it\n")
+    (master.root / "var/lib/kubelet/config.yaml").unlink()
+    done = master.undo()
+    assert done.returncode == 0, done.stderr
+    assert (master.root / MANIFEST).read_text() == "as kubeadm wrote it\n"
+    assert (master.root / MANIFEST).stat().st_mode & 0o777 == 0o600
+    assert (master.root / "var/lib/kubelet/config.yaml").read_text() == "kind: x\n"
+    assert "systemctl restart kubelet" in master.changes()
+
+
+def test_undoing_is_refused_once_another_member_votes(master: Master) -> None:
+    master.adopt()
+    (master.root / MANIFEST).write_text("as the stack wrote it\n")
+    (master.stub / "members").write_text(MEMBER.format(url=URL) + LEARNER.replace("true", "false"))
+    done = master.undo()
+    assert done.returncode == 1
+    assert "2 members of etcd vote, so going back would lose what they hold; go on" in done.stderr
+    assert (master.root / MANIFEST).read_text() == "as the stack wrote it\n"
+
+
+def test_a_kept_file_that_was_damaged_is_not_put_back(master: Master) -> None:
+    master.adopt()
+    (master.stub / "state/adopted/files" / MANIFEST).write_text("")
+    (master.root / MANIFEST).write_text("as the stack wrote it\n")
+    done = master.undo()
+    assert done.returncode == 1
+    assert "is not what was kept there" in done.stderr
+    assert (master.root / MANIFEST).read_text() == "as the stack wrote it\n"
+
+
+def test_there_is_nothing_to_undo_where_no_stack_was(master: Master) -> None:
+    done = master.undo()
+    assert done.returncode == 1
+    assert "nothing is to be undone" in done.stderr
