@@ -29,6 +29,7 @@ from settings import Stack
 
 FIELD_MANAGER = "evenkeel"
 HOST = "evenkeel.dev/host"
+REPAIR = "evenkeel.dev/repair"
 WORKLOADS = ("DaemonSet", "Deployment")
 
 
@@ -65,6 +66,8 @@ class ClusterAddons(pulumi.ComponentResource):
     def __init__(self, name: str, args: ClusterAddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:ClusterAddons", name, None, opts)
         self._name, self._await_ready = name, args.await_ready
+        # Another word changes every object, so that each is applied again with all its fields.
+        self._repair = {REPAIR: args.stack.repair} if args.stack.repair else {}
         self.provider = Provider(
             f"{name}-api",
             kubeconfig=pulumi.Output.secret(args.kubeconfig),
@@ -98,12 +101,14 @@ class ClusterAddons(pulumi.ComponentResource):
     def _applied(self, body: Object) -> Object:
         """A Service is never waited for: that takes 10 s of unchanged endpoints, and says less than its ready pods."""
         skips = body["kind"] == "Service" or (body["kind"] in WORKLOADS and not self._await_ready)
-        return annotated(body, {"pulumi.com/skipAwait": "true"} if skips else {})
+        return annotated(body, self._repair | ({"pulumi.com/skipAwait": "true"} if skips else {}))
 
     def _node_role(self, node: str, labels: Mapping[str, str], host: pulumi.Input[str]) -> KubernetesObject:
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "labels": dict(labels)}}
         options = pulumi.ResourceOptions.merge(self._options([]), pulumi.ResourceOptions(retain_on_delete=True))
-        return KubernetesObject(f"{self._name}-node-{node}", annotated(body, {HOST: host}), options, patch=True)
+        return KubernetesObject(
+            f"{self._name}-node-{node}", annotated(body, {HOST: host, **self._repair}), options, patch=True
+        )
 
     def _options(self, before: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self.provider, depends_on=list(before))

@@ -74,8 +74,9 @@ balancer_activate() {
         install_balancer
         balancer_how=restart
     fi
-    systemctl start nginx || balancer_failed "nginx does not start"
-    systemctl "$balancer_how" evenkeel-upstreams
+    keep nginx || balancer_failed "nginx does not start"
+    keep evenkeel-upstreams
+    [ "$balancer_how" = start ] || systemctl restart evenkeel-upstreams
     await 20 balancer_well || balancer_failed "nginx does not serve the new nginx.conf 20 s after it was told to"
     # shellcheck disable=SC2086 # a list of words
     applied nginx $BALANCER_PARTS
@@ -122,7 +123,7 @@ vip_activate() {
         applied keepalived vip
     fi
     if [ -n "$VIP" ]; then
-        systemctl start keepalived || vip_failed "keepalived does not start"
+        keep keepalived || vip_failed "keepalived does not start"
         await 20 connects "$VIP" || vip_failed "nobody answers at the virtual address $VIP after 20 s"
     fi
 }

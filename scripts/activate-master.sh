@@ -155,7 +155,10 @@ approver_install() {
 }
 
 approver_activate() {
-    pending csr-approver $APPROVER_PARTS || return 0
+    if ! pending csr-approver $APPROVER_PARTS; then
+        keep evenkeel-csr-approver
+        return 0
+    fi
     approver_install
     systemctl restart evenkeel-csr-approver
     applied csr-approver $APPROVER_PARTS

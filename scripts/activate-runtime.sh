@@ -9,7 +9,7 @@ RUNTIME_PARTS="runtime runtime.artifacts"
 # runtime_activate: containerd runs, and is well, with what is staged. Nothing happens where that is so already.
 runtime_activate() {
     # shellcheck disable=SC2086 # a list of words
-    if pending runtime $RUNTIME_PARTS; then
+    if pending runtime $RUNTIME_PARTS || ! artifacts_installed runtime; then
         for runtime_part in $RUNTIME_PARTS; do install_part "$runtime_part" >/dev/null; done
         install_artifacts runtime
         systemctl daemon-reload
@@ -18,6 +18,8 @@ runtime_activate() {
         applied runtime $RUNTIME_PARTS
     elif ! runtime_well; then
         runtime_start start
+    else
+        keep containerd
     fi
 }
 

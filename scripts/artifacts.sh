@@ -79,6 +79,13 @@ install_artifacts() {
     done <"$EVENKEEL_STATE/artifacts/$1"
 }
 
+# artifacts_installed GROUP: all of them.
+artifacts_installed() {
+    while read -r each_name each_sha256 _ each_folder _; do
+        artifact_installed "$each_name" "$each_sha256" "$EVENKEEL_ROOT$each_folder" || return 1
+    done <"$EVENKEEL_STATE/artifacts/$1"
+}
+
 # artifact_installed NAME SHA256 FOLDER: it was installed, and nobody has removed a program of it since.
 artifact_installed() {
     [ "$(cat "$EVENKEEL_STATE/installed/$1" 2>/dev/null)" = "$2" ] || return 1

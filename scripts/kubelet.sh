@@ -25,11 +25,13 @@ kubelet_install() {
 }
 
 kubelet_start() {
-    if pending kubelet $KUBELET_PARTS; then
+    if pending kubelet $KUBELET_PARTS || ! artifacts_installed kubelet; then
         kubelet_install
         systemctl restart kubelet
         systemctl enable --quiet kubelet
         applied kubelet $KUBELET_PARTS
+    else
+        keep kubelet
     fi
 }
 

@@ -5,6 +5,7 @@
 #   staged/PART/{index,files/...}  what the stack wants; written by the stage commands, side by side on all hosts
 #   applied/PART                   the revision of PART that the running units were last started and found well with
 #   applied/PART.index             the files that revision installed, so that a later one can remove what it drops
+#   applied/UNIT.live              what was on the host then: mode, owner and sha256 of each file of the unit's parts
 
 EVENKEEL_STATE=${EVENKEEL_STATE:-/var/lib/evenkeel}
 EVENKEEL_ROOT=${EVENKEEL_ROOT:-}
@@ -59,6 +60,14 @@ replace() {
     mv -f "$replace_new" "$replace_path"
 }
 
+# keep UNIT...: they run, now and after each boot. Nothing happens where that is so.
+keep() {
+    for keep_unit in "$@"; do
+        systemctl is-enabled --quiet "$keep_unit" 2>/dev/null || systemctl enable --quiet "$keep_unit"
+        systemctl is-active --quiet "$keep_unit" || systemctl start "$keep_unit"
+    done
+}
+
 stage_begin() {
     rm -rf "$EVENKEEL_STATE/staged/.$1"
     mkdir -p "$EVENKEEL_STATE/staged/.$1/files" "$EVENKEEL_STATE/applied"
@@ -86,12 +95,26 @@ revision_of() {
     done | sha256sum | cut -c 1-16
 }
 
-# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with. What UNIT was
-# found well with is forgotten then: whoever goes back to it after a turn that failed needs a turn again.
+# live_files PART...: the live files of these parts, in any form that another state of them would change.
+live_files() {
+    for live_part in "$@"; do cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$live_part/index"; done | LC_ALL=C sort -u |
+        sed "s,^,$EVENKEEL_ROOT," | tr '\n' '\0' >"$EVENKEEL_STATE/applied/.live"
+    {
+        xargs -0 -r stat -c '%a %U:%G %n' <"$EVENKEEL_STATE/applied/.live"
+        xargs -0 -r sha256sum <"$EVENKEEL_STATE/applied/.live"
+    } 2>&1 || :
+}
+
+# pending UNIT PART...: succeeds when the staged parts are not those that UNIT was last found well with, or when their
+# files on the host are no longer what they were then. What UNIT was found well with is forgotten: whoever goes back to
+# it after a turn that failed needs a turn again.
 pending() {
     pending_unit=$1
     shift
-    [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" != "$(revision_of "$@")" ] || return 1
+    if [ "$(cat "$EVENKEEL_STATE/applied/$pending_unit" 2>/dev/null)" = "$(revision_of "$@")" ] &&
+        [ "$(live_files "$@")" = "$(cat "$EVENKEEL_STATE/applied/$pending_unit.live" 2>/dev/null)" ]; then
+        return 1
+    fi
     rm -f "$EVENKEEL_STATE/applied/$pending_unit"
 }
 
@@ -99,6 +122,8 @@ pending() {
 applied() {
     applied_unit=$1
     shift
+    live_files "$@" >"$EVENKEEL_STATE/applied/.$applied_unit.live"
+    mv -f "$EVENKEEL_STATE/applied/.$applied_unit.live" "$EVENKEEL_STATE/applied/$applied_unit.live"
     revision_of "$@" >"$EVENKEEL_STATE/applied/.$applied_unit"
     mv -f "$EVENKEEL_STATE/applied/.$applied_unit" "$EVENKEEL_STATE/applied/$applied_unit"
 }

@@ -43,7 +43,7 @@ drop() {
 
 # forget UNIT...: nothing is known to run well here any more.
 forget() {
-    for forget_unit in "$@"; do rm -f "$EVENKEEL_STATE/applied/$forget_unit"; done
+    for forget_unit in "$@"; do rm -f "$EVENKEEL_STATE/applied/$forget_unit" "$EVENKEEL_STATE/applied/$forget_unit.live"; done
 }
 
 # stop UNIT...: now and at the next boot; a unit that there isn't is stopped already.

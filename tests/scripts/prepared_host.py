@@ -25,7 +25,8 @@ CONTAINERD = """#!/bin/sh
 if grep -q broken "$2"; then echo "containerd: cannot read" >&2; exit 1; fi
 if grep -q novel "$2"; then echo 'msg="Ignoring unknown key in TOML" key=novel plugin=x' >&2; fi
 """
-SYSTEMCTL = """echo "$*" >>"$EVENKEEL_ROOT/systemctl.log"
+SYSTEMCTL = """case $1 in is-*) exit ;; esac
+echo "$*" >>"$EVENKEEL_ROOT/systemctl.log"
 case "$*" in
 "start containerd" | "restart containerd") : >"$EVENKEEL_ROOT/run/containerd.up" ;;
 esac"""

@@ -91,6 +91,14 @@ def test_a_changed_mode_alone_is_pending_too(host: Host) -> None:
     assert host.run(stage_script({"etcd": [host.file("/e", "a\n", "0600")]}) + "pending etcd etcd").returncode == 0
 
 
+@pytest.mark.parametrize("damage", ["echo b >", "rm ", "chmod 0666 "], ids=["edited", "removed", "opened up"])
+def test_a_unit_whose_files_somebody_changed_is_pending(host: Host, damage: str) -> None:
+    """An edited certificate of etcd stayed as it was, whatever the user ran."""
+    host.run(stage_script({"etcd": [host.file("/etc/e", "a\n")]}) + "install_part etcd; applied etcd etcd")
+    assert host.run("pending etcd etcd").returncode == 1
+    assert host.run(f"{damage}$EVENKEEL_ROOT/etc/e; pending etcd etcd").returncode == 0
+
+
 def test_a_script_that_was_cut_on_the_way_does_nothing(host: Host) -> None:
     script = wrap(
         f". {LIB}\n" + stage_script({"etcd": [host.file("/etc/etcd.yaml", "a\n")]}) + "touch $EVENKEEL_ROOT/ran\n"
