@@ -67,9 +67,7 @@ def test_a_node_is_well_only_while_every_condition_is(stack: Stack) -> None:
     assert "huashan: node DiskPressure" in troubles(stack, well(), listed(DiskPressure="True"))
     assert "huashan: node NotReady" in troubles(stack, well(), listed(Ready="Unknown"))
     without_it = json.dumps({"items": nodes()[:-1] + leases()})
-    assert troubles(stack, well(), without_it) == [
-        "huashan: is no node of the cluster"
-    ]
+    assert troubles(stack, well(), without_it) == ["huashan: is no node of the cluster"]
 
 
 def test_a_lease_that_nobody_renews_or_holds_has_no_leader(stack: Stack) -> None:
