@@ -11,9 +11,9 @@ from ops.report.graph import ADDRESS, CLIENTS, Box, Line, Tier, key
 from ops.report.markup import State
 from render import load_balancer
 from render.static_pods import API_PORT, ETCD_CLIENT_PORT
-from settings import Stack
+from settings import Host, Stack
 
-WORKERS_SHOWN = 4  # of those that are well; with more, they share a box
+WORKERS_SHOWN = 4  # of those that say the same; with more, they share a box
 
 
 def boxes(stack: Stack, found: Report) -> list[Box]:
@@ -34,21 +34,23 @@ def members(stack: Stack, found: Report) -> Mapping[str, State]:
     return {key(Tier.MASTERS, name): _member(_member_of(found, name)).state for name in stack.masters()}
 
 
+def holder(stack: Stack, found: Report) -> Line:
+    """Who holds the virtual address."""
+    holders = " and ".join(found.vip_holders)
+    if holders:
+        return Line(f"held by {holders}", State.WELL if len(found.vip_holders) == 1 else State.WRONG)
+    if all(found.hosts[name] == "answered" for name in stack.load_balancers()):
+        return Line("held by nobody", State.WRONG)
+    return Line("holder not known", State.UNKNOWN)
+
+
 def _address(stack: Stack, found: Report) -> Box:
     settings = stack.load_balancer
-    lines = [Line(f":{settings.port} Kubernetes API")]
+    lines = [holder(stack, found)] if settings.vip else [Line("no virtual address")]
+    lines += [Line(f":{settings.port} Kubernetes API")]
     lines += [Line(f":{stack.harbor.port} Harbor")] if stack.harbor else []
-    if not settings.vip:
-        title, more = "API address", [Line("no virtual address")]
-    elif len(found.vip_holders) == 1:
-        title, more = "virtual IP", [Line(f"held by {found.vip_holders[0]}", State.WELL)]
-    elif found.vip_holders:
-        title, more = "virtual IP", [Line(f"held by {' and '.join(found.vip_holders)}", State.WRONG)]
-    else:
-        asked = all(found.hosts[name] == "answered" for name in stack.load_balancers())
-        said = Line("held by nobody", State.WRONG) if asked else Line("holder not known", State.UNKNOWN)
-        title, more = "virtual IP", [said]
-    return Box(ADDRESS, Tier.ADDRESS, title, str(settings.address), (*more, *lines))
+    title = "virtual IP" if settings.vip else "API address"
+    return Box(ADDRESS, Tier.ADDRESS, title, str(settings.address), tuple(lines))
 
 
 def _balancer(stack: Stack, found: Report, name: str) -> Box:
@@ -126,22 +128,16 @@ def _hub(stack: Stack, found: Report, name: str) -> Box:
     return Box(key(Tier.HUBS, name), Tier.HUBS, name, stack.hosts[name].address, (*lines, Line(f"Harbor :{port}")))
 
 
-def _workers(stack: Stack, found: Report) -> list[Box]:
-    each = [
-        Box(
-            key(Tier.CLIENTS, name),
-            Tier.CLIENTS,
-            name,
-            host.address,
-            tuple(_silence(found, name) + _node(found, name)),
-        )
-        for name, host in stack.workers().items()
-    ]
-    well = [box for box in each if box.state == State.WELL]
-    if len(well) <= WORKERS_SHOWN:
-        return each
-    together = Box(key(Tier.CLIENTS, ""), Tier.CLIENTS, f"{len(well)} workers", "", (Line("nodes Ready", State.WELL),))
-    return [*(box for box in each if box not in well), together]
+def _workers(stack: Stack, found: Report) -> Iterator[Box]:
+    """One by one, but for many that are alike."""
+    alike: dict[tuple[Line, ...], list[Host]] = {}
+    for name, host in stack.workers().items():
+        alike.setdefault((*_silence(found, name), *_node(found, name)), []).append(host)
+    for lines, hosts in alike.items():
+        if len(hosts) > WORKERS_SHOWN:
+            yield Box(key(Tier.CLIENTS, hosts[0].name), Tier.CLIENTS, f"{len(hosts)} workers", "", lines)
+        else:
+            yield from (Box(key(Tier.CLIENTS, one.name), Tier.CLIENTS, one.name, one.address, lines) for one in hosts)
 
 
 def _silence(found: Report, name: str) -> list[Line]:

@@ -1,4 +1,4 @@
-"""The kinds of thing that a drawing of a stack consists of: boxes, in the order in which a request meets them, and links.
+"""What a drawing of a stack consists of: boxes, in the order in which a request meets them, and links.
 
 Does not own what there is in a stack (``boxes``, ``links``), nor where anything is drawn (``layout``).
 """

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from ops import health
 from ops.health import Report
-from ops.report import ends, roll
+from ops.report import boxes, ends, roll
 from ops.report.markup import Child, State, add, sign, tag
 from settings import Stack
 
@@ -23,14 +23,28 @@ def verdict(found: Report) -> Element:
     if not found.troubles:
         return tag("div", sign(State.WELL, size=28), tag("p", "All is well"), class_="verdict well", role="status")
     things = "1 thing is" if len(found.troubles) == 1 else f"{len(found.troubles)} things are"
-    troubles = tag("ul", *(tag("li", *_linked(found, trouble)) for trouble in found.troubles))
+    troubles = tag("ul", *(tag("li", *_named(hosts, what)) for what, hosts in _alike(found).items()))
     heading = tag("p", f"{things} not well")
     return tag("div", sign(State.WRONG, size=28), tag("div", heading, troubles), class_="verdict wrong", role="status")
 
 
-def _linked(found: Report, trouble: str) -> list[Child]:
-    host, colon, rest = trouble.partition(":")
-    return [tag("a", host, href=f"#host-{host}"), colon, rest] if host in found.hosts else [trouble]
+def _alike(found: Report) -> dict[str, list[str]]:
+    """What is not well, and the hosts of which the same is said, if it is said of hosts."""
+    alike: dict[str, list[str]] = {}
+    for trouble in found.troubles:
+        host, _, what = trouble.partition(": ")
+        if host in found.hosts:
+            alike.setdefault(what, []).append(host)
+        else:
+            alike.setdefault(trouble, [])
+    return alike
+
+
+def _named(hosts: Sequence[str], what: str) -> Iterator[Child]:
+    """Each host leads to its row."""
+    for place, host in enumerate(hosts):
+        yield from (", " if place else None, tag("a", host, href=f"#host-{host}"))
+    yield f": {what}" if hosts else what
 
 
 def tiles(stack: Stack, found: Report, days: Sequence[ends.Day]) -> Element:
@@ -49,16 +63,15 @@ def _facts(stack: Stack, found: Report, days: Sequence[ends.Day]) -> Iterator[tu
     leader = next((one.host for one in found.etcd if one.leader), None)
     following = sum(not one.learner and one.lag <= health.MOST_LAG for one in found.etcd)
     yield "etcd members well", _share(following, len(stack.masters()))
-    yield "etcd leader", (leader, State.PLAIN) if leader else ("none known", State.WRONG)
+    yield "etcd leader", leader or (("none", State.WRONG) if found.etcd else ("not known", State.UNKNOWN))
     for component in health.ELECTED:
         yield f"{component.removeprefix('kube-')} leads on", _leader(found, component)
     yield "nodes Ready", _nodes(stack, found)
     up = sum(one.verdict == "up" for one in found.upstreams)
     yield "upstreams in use", _share(up, len(found.upstreams)) if found.upstreams else ("not known", State.UNKNOWN)
     if stack.load_balancer.vip:
-        holders = " and ".join(found.vip_holders)
-        well = len(found.vip_holders) == 1
-        yield "virtual address on", (holders or "nobody known", State.PLAIN if well else State.WRONG)
+        line = boxes.holder(stack, found)
+        yield "virtual address", (line.text, line.state)
     if stack.hubs():
         match = sum(not wrong for wrong in found.hub_keys.values())
         yield "hubs whose keys match", _share(match, len(stack.hubs()))

@@ -1,6 +1,7 @@
 """The drawing of who asks whom, as SVG.
 
-Owns how a layout becomes SVG. Does not own places (``layout``), what is there (``boxes``, ``links``), nor colours (page.css).
+Owns how a layout becomes SVG. Does not own places (``layout``), what is there (``boxes``, ``links``), nor colours
+(page.css).
 """
 
 from xml.etree.ElementTree import Element

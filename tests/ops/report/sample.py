@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import settings
 from ops import health
 from ops.health import Report
 from ops.report.page import page
@@ -96,10 +97,30 @@ def _after(began: datetime, seconds: float) -> datetime:
     return began + timedelta(seconds=seconds)
 
 
+def large(root: Path) -> Stack:
+    """Many hosts, with names as long as some clouds make them, on hosts of several roles too."""
+    values = samples.values()
+    name = "kubernetes-control-plane-eu-central-1-{}{:02}.internal"
+    roles = {"a": ["master"], "b": ["lb"], "c": ["worker"], "d": ["worker", "lb"]}
+    counts = {"a": 5, "b": 2, "c": 12, "d": 1}
+    hosts = {
+        name.format(kind, number): {"address": f"192.0.2.{100 + 30 * index + number}", "roles": roles[kind]}
+        for index, (kind, count) in enumerate(counts.items())
+        for number in range(count)
+    }
+    samples.write_files(root)
+    known = [f"{host['address']} {samples.host_key(name)}" for name, host in hosts.items()]
+    (root / "known_hosts").write_text("\n".join([*known, ""]))
+    return settings.parse(values | {"hosts": hosts}, root)
+
+
 def pages(root: Path) -> dict[str, str]:
-    """The page of the stack when all is well, and on that night."""
-    of = stack(root)
+    """The pages of the stack when all is well, of that night, and of a large stack of which nobody answers."""
+    for folder in ("small", "large"):
+        (root / folder).mkdir()
+    of, many = stack(root / "small"), large(root / "large")
     return {
+        "large": page(many, found(many, {}), "the state is locked", NOW),
         "well": page(of, found(of, well()), roll(), NOW),
         "troubled": page(of, found(of, troubled(), worker="DiskPressure"), roll(None), NOW),
     }
