@@ -29,8 +29,6 @@ def _beyond_the_address(stack: Stack, found: Report) -> Iterator[Link]:
         load_balancer.API_SERVICE: (Tier.MASTERS, list(stack.masters())),
         load_balancer.HUB_SERVICE: (Tier.HUBS, list(stack.hubs())),
     }
-    if not stack.load_balancers():
-        yield from (Link(ADDRESS, key(Tier.MASTERS, name), State.UNKNOWN) for name in stack.masters())
     for name in stack.load_balancers():
         serves = name in found.vip_holders or not stack.load_balancer.vip
         yield Link(ADDRESS, key(Tier.BALANCERS, name), State.PLAIN, busy=serves)

@@ -99,7 +99,7 @@ def _roll(last: roll.Roll | str | None) -> list[Child]:
 def _parts(stack: Stack, found: Report) -> list[Child]:
     return [
         sections.hosts(stack, found),
-        sections.balancers(stack, found) if stack.load_balancers() else None,
+        sections.balancers(stack, found),
         sections.hubs(found),
         sections.backup(found) if stack.harbor else None,
     ]

@@ -13,6 +13,7 @@ from ops.report.markup import Child, State, add, sign, tag
 from settings import Stack
 
 Cell = tuple[str, State] | str
+HOSTS_FIRST = 4  # of which the same is said: with more of them, what is said comes first
 GOOD_RESULT = "succeeded"
 MEGABYTE = 1024 * 1024
 UNKNOWN = "unknown"  # what scripts/status.sh says of a version that nobody told
@@ -41,10 +42,14 @@ def _alike(found: Report) -> dict[str, list[str]]:
 
 
 def _named(hosts: Sequence[str], what: str) -> Iterator[Child]:
-    """Each host leads to its row."""
+    """Each host leads to its row; many of them come last."""
+    many = len(hosts) > HOSTS_FIRST
+    yield tag("b", f"{len(hosts)} hosts") if many else None
+    yield f": {what}: " if many else None
     for place, host in enumerate(hosts):
         yield from (", " if place else None, tag("a", host, href=f"#host-{host}"))
-    yield f": {what}" if hosts else what
+    if not many:
+        yield f": {what}" if hosts else what
 
 
 def tiles(stack: Stack, found: Report, days: Sequence[ends.Day]) -> Element:
