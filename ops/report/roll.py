@@ -20,30 +20,39 @@ WHOLE_SECONDS = timedelta(seconds=1)  # a run's times may have no fractions
 ORDER = (NODE, BALANCER, HUB)
 STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # seconds between two names on the axis
 NAMES = 6
+SUCCEEDED = "succeeded"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A host's turn as one of its roles."""
+    """A host's turn as one of its roles.
+
+    ``exact``: what it waited for has not changed since; else it began then or later, and took at most so long.
+    """
 
     host: str
     role: str
     began: datetime
     ended: datetime
+    exact: bool = True
 
     @property
-    def took(self) -> timedelta:
-        """From the end of what it waited for to its own."""
-        return self.ended - self.began
+    def took(self) -> str:
+        """From the end of what it waited for to its own, in words."""
+        return f"{'' if self.exact else 'at most '}{duration(self.ended - self.began)}"
 
 
 @dataclass(frozen=True)
 class Roll:
-    """The last run in which hosts had their turn. ``result``: what the engine says of it, None where it never ended."""
+    """The last run in which hosts had their turn. ``result``: what the engine says of it, None where it never ended.
+
+    ``failed_since``: when the newest run began, if that came later and failed before any turn had ended.
+    """
 
     began: datetime
     result: str | None
     turns: Sequence[Turn]
+    failed_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -65,15 +74,13 @@ def last_roll(state: str, history: str, hosts: Iterable[str]) -> Roll | None:
         return None
     runs = [_run(one) for one in json.loads(history) if _is_run(one)]
     began, result = _window(runs, newest, [one.ended for one in resources.values()])
-    of_run = {urn: turn for urn, turn in steps.items() if resources[urn].ended >= began}
-    found: dict[tuple[str, str], list[tuple[datetime, datetime]]] = {}
-    for urn, turn in of_run.items():
-        before = [resources[one].ended for one in resources[urn].after if one in resources]
-        found.setdefault(turn, []).append((max([began, *before]), resources[urn].ended))
-    turns = [
-        Turn(*turn, min(start for start, _ in spans), max(end for _, end in spans)) for turn, spans in found.items()
-    ]
-    return Roll(began, result, sorted(turns, key=lambda one: (one.began, one.ended, ORDER.index(one.role), one.host)))
+    of_run: dict[tuple[str, str], list[_Changed]] = {}
+    for urn, whose in steps.items():
+        if resources[urn].ended >= began:
+            of_run.setdefault(whose, []).append(resources[urn])
+    turns = [_whole(whose, changed, resources, began) for whose, changed in of_run.items()]
+    turns.sort(key=lambda one: (one.began, one.ended, ORDER.index(one.role), one.host))
+    return Roll(began, result, turns, _failed_since(runs, newest))
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,16 @@ def _changed(resources: Iterable[Mapping[str, Any]]) -> dict[str, _Changed]:
         for one in resources
         if one.get("modified") and not one.get("delete")
     }
+
+
+def _whole(
+    whose: tuple[str, str], steps: Sequence[_Changed], all_of_them: Mapping[str, _Changed], run: datetime
+) -> Turn:
+    """A turn of one step or several, which began with the first of them."""
+    first, last = min(steps, key=lambda one: one.ended), max(steps, key=lambda one: one.ended)
+    before = [all_of_them[urn].ended for urn in first.after if urn in all_of_them]
+    known = [ended for ended in before if ended <= first.ended]
+    return Turn(*whose, max([run, *known]), last.ended, exact=known == before)
 
 
 def _turn(urn: str, hosts: Sequence[str]) -> tuple[str, str] | None:
@@ -117,6 +134,11 @@ def _window(runs: Sequence[Run], newest: datetime, changes: Sequence[datetime]) 
     return min(change for change in changes if not others or change > max(others)), None
 
 
+def _failed_since(runs: Sequence[Run], newest: datetime) -> datetime | None:
+    last = max(runs, key=lambda run: run.began, default=None)
+    return last.began if last and last.began > newest and last.result != SUCCEEDED else None
+
+
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
@@ -129,11 +151,11 @@ def timeline(roll: Roll) -> Timeline:
     return Timeline(
         name="roll",
         title=f"Each host's turn in the run of {roll.began:%Y-%m-%d %H:%M} UTC",
-        description=" ".join(f"{turn.host}, {turn.role}: {duration(turn.took)}." for turn in roll.turns),
+        description=" ".join(f"{turn.host}, {turn.role}: {turn.took}." for turn in roll.turns),
         bars=[
             Bar(
                 f"{turn.host}, {turn.role}" if turn.role != NODE else turn.host,
-                duration(turn.took),
+                turn.took,
                 (turn.began - first).total_seconds() / whole,
                 (turn.ended - first).total_seconds() / whole,
                 State.WELL,

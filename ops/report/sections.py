@@ -14,7 +14,6 @@ from settings import Stack
 
 Cell = tuple[str, State] | str
 HOSTS_FIRST = 4  # of which the same is said: with more of them, what is said comes first
-GOOD_RESULT = "succeeded"
 MEGABYTE = 1024 * 1024
 UNKNOWN = "unknown"  # what scripts/status.sh says of a version that nobody told
 
@@ -216,23 +215,27 @@ def certificates(days: Sequence[ends.Day]) -> Element:
 def turns(last: roll.Roll) -> Element:
     """Each turn's times."""
     rows: list[list[Cell]] = [
-        [turn.host, turn.role, f"{turn.began:%H:%M:%S}", f"{turn.ended:%H:%M:%S}", roll.duration(turn.took)]
-        for turn in last.turns
+        [turn.host, turn.role, f"{turn.began:%H:%M:%S}", f"{turn.ended:%H:%M:%S}", turn.took] for turn in last.turns
     ]
     return table("Turns, UTC", ("host", "as", "began", "well at", "took"), rows)
 
 
 def outcome(last: roll.Roll) -> Element:
-    """When the last roll was, and how it ended."""
-    first, end = last.began, max(turn.ended for turn in last.turns)
-    words = f"The run of {first:%Y-%m-%d %H:%M} UTC; its last turn ended after {roll.duration(end - first)}. "
-    if last.result == GOOD_RESULT:
-        return tag("p", words, *_said(("It succeeded.", State.WELL)))
-    if last.result is None:
-        return tag("p", words, *_said(("It goes on, or was ended before its end; run up again.", State.SOON)))
-    return tag(
-        "p", words, *_said((f"It {last.result}: hosts without a bar had no turn, or not to its end.", State.WRONG))
-    )
+    """When the last roll was, how it ended, and what came after it."""
+    end = max(turn.ended for turn in last.turns)
+    words = f"The run of {last.began:%Y-%m-%d %H:%M} UTC; its last turn ended after {roll.duration(end - last.began)}. "
+    if last.failed_since:
+        later = f"A later run, of {last.failed_since:%Y-%m-%d %H:%M} UTC, failed before any turn had ended."
+        return tag("p", words, *_said(_result(last.result)), " ", *_said((later, State.WRONG)))
+    return tag("p", words, *_said(_result(last.result)))
+
+
+def _result(result: str | None) -> Cell:
+    if result == roll.SUCCEEDED:
+        return "It succeeded.", State.WELL
+    if result is None:
+        return "It goes on, or was ended before its end; run up again.", State.SOON
+    return f"It {result}: hosts without a bar had no turn, or not to its end.", State.WRONG
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], ids: Sequence[str] = ()) -> Element:

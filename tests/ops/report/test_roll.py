@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops.report import roll
+from ops.report import roll, sections
 from tests.ops.readings import NOW
 
 HOSTS = ("shaolin", "wudang", "lb1", "lb", "hub1")
@@ -71,6 +71,15 @@ def test_a_run_that_changed_no_host_is_not_the_last_roll() -> None:
     assert (seconds(found.began), found.result) == (0, "failed")
 
 
+def test_a_run_that_failed_before_any_turn_had_ended_is_told_beside_the_roll_before_it() -> None:
+    runs = history(("update", 900, 903, "failed"), ("update", 0, 81, "succeeded"))
+    found = roll.last_roll(ROLLED, runs, HOSTS)
+    assert found is not None
+    assert (seconds(found.began), found.result) == (0, "succeeded")
+    assert found.failed_since == NOW + timedelta(seconds=900)
+    assert "A later run, of 2026-11-25 00:15 UTC, failed" in "".join(sections.outcome(found).itertext())
+
+
 def test_a_run_that_was_killed_is_shown_as_far_as_it_came() -> None:
     """It is in no history, so it began when the first thing after the run before it changed."""
     found = roll.last_roll(ROLLED, history(("update", -900, -400, "succeeded")), HOSTS)
@@ -82,6 +91,15 @@ def test_a_run_that_was_killed_is_shown_as_far_as_it_came() -> None:
 def test_a_turn_that_waited_for_nothing_began_with_its_run() -> None:
     found = roll.last_roll(state(resource("lb1-activate-lb", 5)), history(("update", 2, 6, "succeeded")), HOSTS)
     assert told(found) == [("lb1", "load balancer", 2, 5)]
+
+
+def test_a_turn_whose_beginning_was_written_over_says_how_long_it_took_at_most() -> None:
+    """A later run stages a host's files anew and fails before its turn: the state knows only when that was."""
+    changed = state(resource("shaolin-files", 905), resource("shaolin-activate", 51.5, "shaolin-files"))
+    found = roll.last_roll(changed, history(("update", 900, 906, "failed"), ("update", 0, 81, "succeeded")), HOSTS)
+    assert told(found) == [("shaolin", "node", 0, 51.5)]
+    assert found is not None
+    assert found.turns[0].took == "at most 52 s"
 
 
 def test_a_stack_that_was_never_up_has_no_roll() -> None:

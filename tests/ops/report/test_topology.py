@@ -1,5 +1,6 @@
 """What the drawing of a stack shows, and that nothing in it lies on anything else."""
 
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from settings import Stack
 from tests.ops.report import sample
 from tests.ops.report.sample import Said
 from tests.settings import samples
+
+Lay = Callable[[Graph, dict[Tier, str], str], Layout]
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def test_many_workers_that_are_alike_share_a_box_and_a_host_of_two_roles_has_two
 
 @pytest.mark.parametrize("name", ["well", "troubled", "large"])
 @pytest.mark.parametrize("lay", [wide, tall])
-def test_no_box_lies_on_another_or_outside_the_drawing(tmp_path: Path, name: str, lay: type[Layout]) -> None:
+def test_no_box_lies_on_another_or_outside_the_drawing(tmp_path: Path, name: str, lay: Lay) -> None:
     of = sample.large(tmp_path) if name == "large" else sample.stack(tmp_path)
     said = {"well": sample.well(), "troubled": sample.troubled(), "large": {}}[name]
     layout = lay(drawn(of, said), CAPTIONS, topology.PEERS)
