@@ -13,6 +13,7 @@ from settings import Stack
 
 SOON = timedelta(days=14)  # an `up` renews a certificate 30 days before its end: this one was missed
 NEVER = datetime.min.replace(tzinfo=UTC)
+TAKEN_OVER = 2  # lifetimes of a lease: once one is over, another takes it, not in the same moment
 MOST_LAG = 1000  # raft entries: more than the moments between two hosts' answers account for
 ELECTED = ("kube-controller-manager", "kube-scheduler")  # one of each leads, by a lease of its name
 NOT_WELL = {"MemoryPressure": "True", "DiskPressure": "True", "PIDPressure": "True", "NetworkUnavailable": "True"}
@@ -191,7 +192,7 @@ def _leaders(leases: list[Mapping[str, Any]]) -> dict[str, str | None]:
 
 def _holder(spec: Mapping[str, Any], newest: datetime) -> str | None:
     """Who holds a lease; the holder is a host's name with something behind it."""
-    overdue = newest - _renewed(spec) > timedelta(seconds=spec.get("leaseDurationSeconds", 0))
+    overdue = newest - _renewed(spec) > TAKEN_OVER * timedelta(seconds=spec.get("leaseDurationSeconds", 0))
     return None if overdue else (spec.get("holderIdentity") or "").partition("_")[0] or None
 
 
