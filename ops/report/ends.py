@@ -14,7 +14,7 @@ from ops.health import Certificate
 from ops.report.markup import State
 from ops.report.timeline import Bar, Tick, Timeline, Zone
 
-RENEWED = timedelta(days=30)  # an `up` renews what ends within it, as components/pki.py has it
+RENEWED = timedelta(days=30)  # an `up` renews what ends within it, as components/certificates.py has it
 BARS = 9
 NAMES = 5  # of files, in a bar's details
 ROOTS = ("/etc/kubernetes/pki/", "/etc/kubernetes/", "/var/lib/kubelet/pki/", "/etc/evenkeel/")

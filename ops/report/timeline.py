@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from ops.report.layout import CHARACTER, SIGN, TALL, WIDE
+from ops.report.layout import CHARACTER, SIGN, TALL, TITLE_CHARACTER, WIDE
 from ops.report.markup import State, add, sign, tag
 
-LABEL, NOTE = 190, 150  # the columns beside a wide drawing's bars
+LABEL, NOTE = 200, 150  # the columns beside a wide drawing's bars
 BAR, STRIP, ROW, AXIS = 12, 24, 18, 24
 NEAR_AN_END = 0.08  # of the axis: a name there does not lie on both sides of its tick
 APART = 66  # what the axis' names need on a narrow screen
@@ -73,15 +73,25 @@ def _svg(shown: Timeline, name: str, width: float, span: tuple[float, float]) ->
     add(drawing, *_axis(shown.ticks, span, narrow))
     y = float(AXIS)
     for bar in shown.bars:
-        # On a narrow screen the bar is below its label.
-        strip = y + ROW if narrow else y
-        add(drawing, sign(bar.state, 0, y + 4), tag("text", bar.label, class_="title", x=SIGN + 4, y=y + 17))
         add(drawing, tag("text", bar.note, class_="line", x=width, y=y + 17, text_anchor="end"))
+        room = width - CHARACTER * len(bar.note) if narrow else LABEL
+        below = y + _label(drawing, bar, room, y)
+        # On a narrow screen the bar is below its label.
+        strip = below if narrow else y
         add(drawing, *_strip(shown, bar, span, strip + 2))
-        y = strip + STRIP + 2
+        y = max(below, strip + STRIP) + 2
         y += _details(drawing, bar, span, y)
     drawing.set("viewBox", f"0 0 {width:g} {y + 4:g}")
     return drawing
+
+
+def _label(drawing: Element, bar: Bar, room: float, y: float) -> float:
+    """Writes it behind the sign of the bar's state, and says how high it is."""
+    lines = textwrap.wrap(bar.label, int((room - SIGN - 4) / TITLE_CHARACTER))
+    add(drawing, sign(bar.state, 0, y + 4))
+    for index, line in enumerate(lines):
+        add(drawing, tag("text", line, class_="title", x=SIGN + 4, y=y + 17 + ROW * index))
+    return ROW * len(lines)
 
 
 def _strip(shown: Timeline, bar: Bar, span: tuple[float, float], y: float) -> list[Element]:

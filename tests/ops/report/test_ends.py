@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from components import pki
+from components import certificates
 from ops import health
 from ops.health import Certificate
 from ops.report import ends
@@ -17,7 +17,7 @@ def certificate(days: float, path: str = "/etc/kubernetes/pki/etcd/server.crt", 
 
 
 def test_what_an_up_renews_is_what_the_page_calls_near() -> None:
-    assert timedelta(hours=pki.RENEWAL_HOURS) == ends.RENEWED
+    assert timedelta(hours=certificates.RENEWAL_HOURS) == ends.RENEWED
 
 
 @pytest.mark.parametrize(
