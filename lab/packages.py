@@ -33,6 +33,9 @@ PACKAGES = {
     "libnginx-mod-stream": ("/usr/lib/nginx/modules/ngx_stream_module.so",),
     "openssl": ("openssl",),
     "curl": ("curl",),
+    # What the test of `ops report` looks at its pages with.
+    "chromium": ("chromium",),
+    "fonts-dejavu-core": ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",),
     # What the tests of the stand-ins for Harbor keep their data in.
     "postgresql": ("pg_createcluster", "psql"),
     "redis-server": ("redis-server", "redis-cli"),

@@ -4,11 +4,13 @@ import typer
 
 from ops import concerned_stacks, harbor_probe, lock, preflight, promote, status, summarize_preview, verify
 from ops.adopt import command as adopt
+from ops.report import command as report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("lock")(lock.command)
 app.command("preflight")(preflight.command)
 app.command("status")(status.command)
+app.command("report")(report.command)
 app.command("verify")(verify.command)
 app.command("adopt")(adopt.command)
 app.command("harbor-probe")(harbor_probe.command)

@@ -12,7 +12,10 @@ from typing import Any
 from settings import Stack
 
 SOON = timedelta(days=14)  # an `up` renews a certificate 30 days before its end: this one was missed
+NEVER = datetime.min.replace(tzinfo=UTC)
+TAKEN_OVER = 2  # lifetimes of a lease: once one is over, another takes it, not in the same moment
 MOST_LAG = 1000  # raft entries: more than the moments between two hosts' answers account for
+ELECTED = ("kube-controller-manager", "kube-scheduler")  # one of each leads, by a lease of its name
 NOT_WELL = {"MemoryPressure": "True", "DiskPressure": "True", "PIDPressure": "True", "NetworkUnavailable": "True"}
 
 
@@ -68,11 +71,15 @@ class Certificate:
 
 @dataclass
 class Report:
-    """Everything that ``status`` shows. ``hub_keys``: for each hub what is wrong with its keys, none if they match."""
+    """Everything that ``status`` shows. ``hub_keys``: for each hub what is wrong with its keys, none if they match.
+
+    ``leaders``: for each elected component the host where it leads, none if nobody does.
+    """
 
     stack: str
     hosts: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
+    leaders: dict[str, str | None] = field(default_factory=dict)
     api_servers: list[ApiServer] = field(default_factory=list)
     etcd: list[Member] = field(default_factory=list)
     nginx: dict[str, str] = field(default_factory=dict)
@@ -84,11 +91,16 @@ class Report:
     troubles: list[str] = field(default_factory=list)
 
 
-def report(name: str, stack: Stack, said: Mapping[str, str], nodes: str, now: datetime) -> Report:
-    """``said``: what scripts/status.sh printed on each host that answered. ``nodes``: kubectl's list, if it did."""
+def report(name: str, stack: Stack, said: Mapping[str, str], listed: str, now: datetime) -> Report:
+    """``said``: what scripts/status.sh printed on each host that answered.
+
+    ``listed``: kubectl's list of the nodes and of the leases in kube-system, if it did.
+    """
     found = Report(name, {host: "answered" if host in said else "silent" for host in stack.hosts})
     facts = [(host, *_fact(line)) for host, text in said.items() for line in text.splitlines()]
-    found.nodes = [_node(one) for one in json.loads(nodes)["items"]] if nodes else []
+    objects = json.loads(listed)["items"] if listed else []
+    found.nodes = [_node(one) for one in objects if one["kind"] == "Node"]
+    found.leaders = _leaders([one for one in objects if one["kind"] == "Lease"]) if listed else {}
     found.api_servers = [
         ApiServer(host, words[0] == "200", words[1]) for host, kind, words in facts if kind == "apiserver"
     ]
@@ -109,6 +121,7 @@ def _troubles(found: Report, stack: Stack, facts: list[tuple[str, str, list[str]
     yield from _of_nodes(found, stack)
     yield from _of_masters(found, [host for host in answered if host in stack.masters()])
     yield from _of_etcd(found, stack, facts)
+    yield from (f"nobody leads as {component}" for component, host in found.leaders.items() if host is None)
     silent = [(host, words[0]) for host, kind, words in facts if kind == "silent"]
     yield from (f"{host}: nginx's status page is silent about {service}" for host, service in silent)
     down = [one for one in found.upstreams if one.verdict != "up"]
@@ -168,6 +181,23 @@ def _node(body: Mapping[str, Any]) -> Node:
     info = body["status"]["nodeInfo"]
     runtime = info["containerRuntimeVersion"].rpartition("/")[2]
     return Node(body["metadata"]["name"], info["kubeletVersion"], runtime, tuple(troubles))
+
+
+def _leaders(leases: list[Mapping[str, Any]]) -> dict[str, str | None]:
+    """A lease's age is told by the newest lease, not by the clock here, which need not agree with the hosts'."""
+    specs = {one["metadata"]["name"]: one["spec"] for one in leases}
+    newest = max((_renewed(spec) for spec in specs.values()), default=NEVER)
+    return {component: _holder(specs.get(component, {}), newest) for component in ELECTED}
+
+
+def _holder(spec: Mapping[str, Any], newest: datetime) -> str | None:
+    """Who holds a lease; the holder is a host's name with something behind it."""
+    overdue = newest - _renewed(spec) > TAKEN_OVER * timedelta(seconds=spec.get("leaseDurationSeconds", 0))
+    return None if overdue else (spec.get("holderIdentity") or "").partition("_")[0] or None
+
+
+def _renewed(spec: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(spec["renewTime"]) if "renewTime" in spec else NEVER
 
 
 def _wrong_keys(printed: str) -> list[str]:

@@ -24,7 +24,7 @@ from settings import Host, Stack
 
 SECONDS = 30
 CERTIFICATES_SHOWN = 5
-NODES = objects.GET.format(what="nodes")
+LISTED = objects.GET.format(what="nodes,leases.coordination.k8s.io --namespace=kube-system")
 MEGABYTE = 1024 * 1024
 
 
@@ -52,11 +52,11 @@ def command(
 
 
 def ask(name: str, stack: Stack) -> Report:
-    """Asks every host, and a master for the nodes, at the same time."""
+    """Asks every host, and a master for the nodes and who leads, at the same time."""
     with ThreadPoolExecutor(max_workers=1) as beside:
-        nodes = beside.submit(objects.ask, stack, NODES)
+        listed = beside.submit(objects.ask, stack, LISTED)
         answers = ssh.ask_all(stack.hosts.values(), partial(script, stack), SECONDS)
-        of_cluster = nodes.result()
+        of_cluster = listed.result()
     whole = {answer.host: answer.output for answer in answers if answer.output.endswith("end\n")}
     report = health.report(name, stack, whole, of_cluster.output if of_cluster.code == 0 else "", datetime.now(UTC))
     silent = [answer.fault or f"{answer.host}: did not say all" for answer in answers if answer.host not in whole]
@@ -86,6 +86,8 @@ def show(console: Console, stack: Stack, found: Report, now: datetime) -> None:
     if found.hub_keys:
         console.print(_hubs(found))
     console.print(_certificates(found, now))
+    for component, host in found.leaders.items():
+        console.print(f"{component}: {host or 'nobody'} leads", markup=False)
     console.print(f"last backup: {found.last_backup or 'none'}")
     for trouble in found.troubles:
         console.print(trouble, style="red", markup=False, soft_wrap=True)

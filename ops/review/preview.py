@@ -4,7 +4,7 @@ Owns what a step is. Does not own what it means for a host (``turns``, ``files``
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,13 +47,17 @@ class Preview:
     runs: tuple[str | None, str | None] = field(default=(None, None))
 
     def host_of(self, step: Step) -> str | None:
-        """The host that a step is about: names of resources begin with it."""
-        fitting = [host for host in self.hosts if step.name.startswith(f"{host}-")]
-        return max(fitting, key=len, default=None)
+        """The host that a step is about."""
+        return host_of(step.name, self.hosts)
 
     def of_type(self, *types: str) -> list[Step]:
         """The steps of resources of these types."""
         return [step for step in self.steps if step.type in types]
+
+
+def host_of(resource: str, hosts: Iterable[str]) -> str | None:
+    """The host that a resource is about: names of resources begin with it."""
+    return max((host for host in hosts if resource.startswith(f"{host}-")), key=len, default=None)
 
 
 def read(text: str) -> Preview:

@@ -1,10 +1,11 @@
-"""What ``ops status`` and ``ops verify`` say of stack ``dev`` as it shall be."""
+"""What ``ops status``, ``ops verify`` and ``ops report`` say of stack ``dev`` as it shall be."""
 
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,11 @@ def test_a_stack_as_it_shall_be_is_well_and_nothing_differs() -> None:
     assert ops("status").returncode == 0
     verified = ops("verify")
     assert verified.returncode == 0, verified.stdout
+
+
+def test_its_report_says_so_on_one_page_with_the_last_rolls_turns(tmp_path: Path) -> None:
+    done = ops("report", "--output", str(tmp_path / "dev.html"))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "dev.html").read_text()
+    assert "All is well" in page
+    assert "Turns, UTC" in page

@@ -3,17 +3,13 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ops import health
 from settings import Stack
+from tests.ops.readings import NOW, etcd, leases, listed, nodes, well
 from tests.settings import samples
-
-NOW = datetime(2026, 11, 25, tzinfo=UTC)
-MASTERS = {"shaolin": 1, "wudang": 2, "emei": 3}
-LATER = "Nov 25 00:00:00 2027 GMT"
 
 
 @pytest.fixture
@@ -21,53 +17,9 @@ def stack(tmp_path: Path) -> Stack:
     return samples.stack(tmp_path)
 
 
-def etcd(number: int, leader: int = 1, applied: int = 100, **more: Any) -> str:
-    status = {
-        "header": {"member_id": number},
-        "version": "3.6.14",
-        "dbSize": 3_000_000,
-        "leader": leader,
-        "raftIndex": 100,
-        "raftAppliedIndex": applied,
-    }
-    return f"etcd {json.dumps([{'Status': status | more}])}"
-
-
-def well() -> dict[str, list[str]]:
-    """What the hosts of the sample say when all is well."""
-    members = {"members": [{"name": name} for name in MASTERS]}
-    said = {
-        name: [etcd(number), f"members {json.dumps(members)}", "apiserver 200 v1.36.3", f"certificate /a.crt {LATER}"]
-        for name, number in MASTERS.items()
-    }
-    upstreams = [f"upstream apiserver {name} up" for name in MASTERS]
-    return said | {
-        "huashan": [],
-        "lb1": ["nginx 1.22.1", *upstreams, "vip 192.0.2.30"],
-        "lb2": ["nginx 1.22.1", *upstreams],
-    }
-
-
-def nodes(**conditions: str) -> str:
-    items = [
-        {
-            "metadata": {"name": name},
-            "spec": {},
-            "status": {
-                "nodeInfo": {"kubeletVersion": "v1.36.3", "containerRuntimeVersion": "containerd://2.2.7"},
-                "conditions": [
-                    {"type": kind, "status": status} for kind, status in ({"Ready": "True"} | conditions).items()
-                ],
-            },
-        }
-        for name in (*MASTERS, "huashan")
-    ]
-    return json.dumps({"items": items})
-
-
-def troubles(stack: Stack, said: dict[str, list[str]], listed: str | None = None) -> list[str]:
+def troubles(stack: Stack, said: dict[str, list[str]], of_cluster: str | None = None) -> list[str]:
     texts = {host: "\n".join(lines) for host, lines in said.items()}
-    return health.report("sample", stack, texts, nodes() if listed is None else listed, NOW).troubles
+    return health.report("sample", stack, texts, listed() if of_cluster is None else of_cluster, NOW).troubles
 
 
 def test_a_healthy_stack_has_no_troubles(stack: Stack) -> None:
@@ -76,12 +28,13 @@ def test_a_healthy_stack_has_no_troubles(stack: Stack) -> None:
 
 def test_the_report_holds_what_an_operator_asks_for(stack: Stack) -> None:
     texts = {host: "\n".join(lines) for host, lines in well().items()}
-    found = health.report("sample", stack, texts, nodes(), NOW)
+    found = health.report("sample", stack, texts, listed(), NOW)
     assert [(one.host, one.leader, one.lag) for one in found.etcd] == [
         ("shaolin", True, 0),
         ("wudang", False, 0),
         ("emei", False, 0),
     ]
+    assert found.leaders == {"kube-controller-manager": "shaolin", "kube-scheduler": "wudang"}
     assert found.vip_holders == ["lb1"]
     assert {(node.kubelet, node.runtime) for node in found.nodes} == {("v1.36.3", "2.2.7")}
     assert {one.not_after for one in found.certificates} == {datetime(2027, 11, 25, tzinfo=UTC)}
@@ -111,11 +64,27 @@ def test_each_trouble_is_named(stack: Stack, host: str, line: int, instead: str,
 
 
 def test_a_node_is_well_only_while_every_condition_is(stack: Stack) -> None:
-    assert "huashan: node DiskPressure" in troubles(stack, well(), nodes(DiskPressure="True"))
-    assert "huashan: node NotReady" in troubles(stack, well(), nodes(Ready="Unknown"))
-    one = json.loads(nodes())
-    one["items"].pop()
-    assert troubles(stack, well(), json.dumps(one)) == ["huashan: is no node of the cluster"]
+    assert "huashan: node DiskPressure" in troubles(stack, well(), listed(DiskPressure="True"))
+    assert "huashan: node NotReady" in troubles(stack, well(), listed(Ready="Unknown"))
+    without_it = json.dumps({"items": nodes()[:-1] + leases()})
+    assert troubles(stack, well(), without_it) == ["huashan: is no node of the cluster"]
+
+
+def test_a_lease_that_nobody_renews_or_holds_has_no_leader(stack: Stack) -> None:
+    nobody = ["nobody leads as kube-scheduler"]
+    overdue = [*nodes(), *leases(scheduler_renewed="2026-11-24T23:59:28.000000Z")]
+    assert troubles(stack, well(), json.dumps({"items": overdue})) == nobody
+    assert troubles(stack, well(), json.dumps({"items": [*nodes(), *leases()[:-1]]})) == nobody
+
+
+def test_a_lease_that_another_is_about_to_take_over_is_no_trouble(stack: Stack) -> None:
+    """A master's turn restarts whoever leads there; `status` at the end of an `up` shall not cry for that."""
+    overdue = [*nodes(), *leases(scheduler_renewed="2026-11-24T23:59:40.000000Z")]
+    assert troubles(stack, well(), json.dumps({"items": overdue})) == []
+
+
+def test_who_leads_is_unknown_while_the_api_is_silent(stack: Stack) -> None:
+    assert troubles(stack, well(), "") == []
 
 
 def test_a_hub_whose_keys_differ_or_are_not_looked_at_is_a_trouble(tmp_path: Path) -> None:
