@@ -20,7 +20,7 @@ from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.program import FOLDER, Load, Program, Run
 from tests.lab.trial import ETCDCTL
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = [pytest.mark.lab, pytest.mark.unproven, pytest.mark.xdist_group("cluster")]
 
 NAME = "adopt"
 MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))

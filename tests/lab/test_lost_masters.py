@@ -29,7 +29,7 @@ WITH_WORKERS: dict[str, Any] = {
 TAINT = "node-role.kubernetes.io/control-plane"
 DATA = "/var/lib/etcd/member"
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("cluster")]
 
 
 @dataclass(frozen=True)

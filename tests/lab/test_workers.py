@@ -15,4 +15,4 @@ def test_every_test_of_the_lab_has_a_group_that_the_workers_share_out() -> None:
     tests = [line.strip() for line in plan.stdout.splitlines() if line.startswith("tests/lab/") and "::" in line]
     groups = {test.partition("::")[0]: test.rpartition("@")[2] for test in tests if "@" in test}
     assert groups
-    assert [test for test in tests if not test.endswith((f"@{test.partition('::')[0]}", "@dev"))] == []
+    assert [test for test in tests if not test.endswith((f"@{test.partition('::')[0]}", "@dev", "@cluster"))] == []
