@@ -1,8 +1,8 @@
 """How tests of the lab are shared out among pytest's workers.
 
 A file is a group: its tests share hosts that are made for it, so one worker runs them all, in their order. Files that
-change stack ``dev`` say ``pytest.mark.xdist_group("dev")``: the engine lets one run at a time change a stack. Files that
-bring up a cluster of their own say ``"cluster"``: two at once, beside ``dev``, starve each other on two cores.
+change stack ``dev`` say ``pytest.mark.xdist_group("dev")``: the engine lets one run at a time change a stack. Those
+that bring up a cluster of their own say ``"cluster"``: two at once, beside ``dev``, starve each other on two cores.
 """
 
 import pytest
