@@ -5,8 +5,6 @@ Owns: collecting checksums and digests, and writing the lock whole or not at all
 Only a mirror may lack something, images of hubs, and the lock then lacks them too.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -20,7 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ops import checksums, images
+from ops import checksums, files, images
 from ops.fetch import CONNECTIONS, AbsentError, Fetcher, FetchError
 from releases import LockFile, Mirror, ReleaseError, ReleaseFile, read_release
 from releases.schema import HUB_IMAGES, Architecture
@@ -77,17 +75,7 @@ def write_lock(lock: LockFile, path: Path) -> bool:
     text = HEADER.format(name=lock.release, source=source) + yaml.safe_dump(lock.model_dump(), sort_keys=False)
     if path.is_file() and path.read_text() == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
-        try:
-            temporary.write(text)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-            Path(temporary.name).chmod(0o644)
-            Path(temporary.name).replace(path)
-        except BaseException:
-            Path(temporary.name).unlink(missing_ok=True)
-            raise
+    files.put(path, text.encode())
     return True
 
 

@@ -31,15 +31,21 @@ def command(
     except stacks.StackError as error:
         errors.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
+    if not passed(settings, console, errors):
+        raise typer.Exit(1)
+
+
+def passed(settings: Stack, console: Console, errors: Console) -> bool:
+    """Checks, says what was found, and whether nothing is missing."""
     with console.status(f"checking {', '.join(settings.hosts)}"):
         faults, warnings = check(settings)
     for warning in (*settings.warnings, *warnings):
         errors.print(warning, style="yellow", markup=False)
     for fault in faults:
         errors.print(fault, style="red", markup=False)
-    if faults:
-        raise typer.Exit(1)
-    console.print(f"{len(settings.hosts)} hosts have what they need.", style="green")
+    if not faults:
+        console.print(f"{len(settings.hosts)} hosts have what they need.", style="green")
+    return not faults
 
 
 def check(stack: Stack) -> tuple[list[str], list[str]]:

@@ -40,7 +40,7 @@ def find(entries: list[Entry], hosts: list[str], port: int) -> str | None:
     """The key to pin, as ``type base64``, for whichever of ``hosts`` is named first; None where none is."""
     revoked = {entry.key for entry in entries if entry.marker == "@revoked"}
     for host in hosts:
-        name = host if port == DEFAULT_PORT else f"[{host}]:{port}"
+        name = name_of(host, port)
         keys = {
             entry.key_type: entry.key
             for entry in entries
@@ -50,6 +50,11 @@ def find(entries: list[Entry], hosts: list[str], port: int) -> str | None:
             if key_type in keys:
                 return f"{key_type} {keys[key_type]}"
     return None
+
+
+def name_of(host: str, port: int) -> str:
+    """How a line of the file names what answers there."""
+    return host if port == DEFAULT_PORT else f"[{host}]:{port}"
 
 
 def _entries(text: str) -> Iterator[Entry]:
