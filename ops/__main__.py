@@ -5,11 +5,13 @@ import typer
 from ops import concerned_stacks, harbor_probe, lock, preflight, promote, status, summarize_preview, verify
 from ops.adopt import command as adopt
 from ops.init import command as init
+from ops.mirror import command as mirror
 from ops.report import command as report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.command("init")(init.command)
 app.command("lock")(lock.command)
+app.command("mirror")(mirror.command)
 app.command("preflight")(preflight.command)
 app.command("status")(status.command)
 app.command("report")(report.command)

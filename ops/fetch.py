@@ -1,9 +1,10 @@
-"""Fetches small files over HTTP for other commands, and says plainly why one cannot be had.
+"""Fetches files over HTTP for other commands, and says plainly why one cannot be had.
 
 Owns: timeouts, retries, and where a redirect may lead. Does not own: what is fetched or what it means.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 
 import httpx
@@ -22,6 +23,10 @@ class FetchError(Exception):
 
 class AbsentError(FetchError):
     """Whoever was asked answered, and does not have it."""
+
+
+class BrokenError(FetchError):
+    """Nobody answered, or an answer broke off: another try may end better."""
 
 
 class Fetcher:
@@ -51,16 +56,17 @@ class Fetcher:
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """The whole answer, whatever its status but a redirect that must not be followed."""
-        try:
+        with _told(url):
             response = self._client.get(url, headers=dict(headers or {}))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            remedy = "check the address and that this machine reaches it, or lock against a mirror that it reaches"
-            raise FetchError(f"{url}: cannot be fetched ({error or type(error).__name__})", remedy) from error
-        if response.is_redirect:
-            target = response.headers.get("location", "nowhere")
-            remedy = "let the mirror serve it itself: with a mirror nothing is fetched from anywhere else"
-            raise FetchError(f"{url}: leads away, to {target}", remedy)
+        _stays(url, response)
         return response
+
+    @contextmanager
+    def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """The same, its content still to be read, for what is too large to be held."""
+        with _told(url), self._client.stream("GET", url, headers=dict(headers)) as response:
+            _stays(url, response)
+            yield response
 
     def text(self, url: str, absent: str) -> str:
         """The text at an address; ``absent`` is the remedy where there is none."""
@@ -70,6 +76,22 @@ class Fetcher:
         if not response.is_success:
             raise FetchError(f"{url}: answered HTTP {response.status_code}", "try again later, or ask who runs it")
         return response.text
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        remedy = "check the address and that this machine reaches it, or name a mirror that it reaches"
+        raise BrokenError(f"{url}: cannot be fetched ({error or type(error).__name__})", remedy) from error
+
+
+def _stays(url: str, response: httpx.Response) -> None:
+    if response.is_redirect:
+        target = response.headers.get("location", "nowhere")
+        remedy = "let the mirror serve it itself: with a mirror nothing is fetched from anywhere else"
+        raise FetchError(f"{url}: leads away, to {target}", remedy)
 
 
 def _never_to_plain_http(response: httpx.Response) -> None:

@@ -13,6 +13,7 @@ import httpx
 
 from ops.fetch import AbsentError, Fetcher, FetchError
 from releases import ImageReference, Mirror
+from render.containerd import mirror_url
 
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
@@ -42,11 +43,15 @@ def digest(fetcher: Fetcher, image: ImageReference, mirror: Mirror | None, archi
 
 
 def manifest_url(image: ImageReference, mirror: Mirror | None) -> str:
-    """Where the registry API has the image's manifest; at a mirror the repository carries the registry's name."""
+    """Where the registry API has the manifest of the image's tag."""
+    return f"{repository_url(image, mirror)}/manifests/{image.tag}"
+
+
+def repository_url(image: ImageReference, mirror: Mirror | None) -> str:
+    """Where the registry API has the image's repository; a mirror's carries the registry's name."""
     if mirror is None:
-        host = API_HOSTS.get(image.registry, image.registry)
-        return f"https://{host}/v2/{image.repository}/manifests/{image.tag}"
-    return f"{mirror.images.rstrip('/')}/v2/{image.registry}/{image.repository}/manifests/{image.tag}"
+        return f"https://{API_HOSTS.get(image.registry, image.registry)}/v2/{image.repository}"
+    return f"{mirror_url(mirror.images, image.registry)}/{image.repository}"
 
 
 def _get_manifest(fetcher: Fetcher, url: str) -> httpx.Response:
@@ -54,10 +59,10 @@ def _get_manifest(fetcher: Fetcher, url: str) -> httpx.Response:
     response = fetcher.get(url, accept)
     if response.status_code != httpx.codes.UNAUTHORIZED:
         return response
-    return fetcher.get(url, {**accept, "Authorization": f"Bearer {_token(fetcher, url, response)}"})
+    return fetcher.get(url, {**accept, "Authorization": f"Bearer {token(fetcher, url, response)}"})
 
 
-def _token(fetcher: Fetcher, url: str, refusal: httpx.Response) -> str:
+def token(fetcher: Fetcher, url: str, refusal: httpx.Response) -> str:
     """An anonymous token from where the registry says, as public registries want one."""
     scheme, _, rest = refusal.headers.get("www-authenticate", "").partition(" ")
     parameters = dict(_PARAMETER.findall(rest))
@@ -70,10 +75,10 @@ def _token(fetcher: Fetcher, url: str, refusal: httpx.Response) -> str:
     query = urlencode({name: parameters[name] for name in ("service", "scope") if name in parameters})
     answer = fetcher.get(f"{realm.geturl()}?{query}")
     document = _json(answer) if answer.is_success else {}
-    token = document.get("token") or document.get("access_token")
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+    found = document.get("token") or document.get("access_token")
+    if not isinstance(found, str) or not found.isascii() or not found.isprintable():
         raise FetchError(f"{realm.geturl()}: gave no token for {url} (HTTP {answer.status_code})", private)
-    return token
+    return found
 
 
 def _serves(url: str, response: httpx.Response, architectures: list[str], remedy: str) -> None:

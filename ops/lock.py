@@ -94,7 +94,7 @@ def command(
     console, path = Console(stderr=True, highlight=False), output or lock_path(release)
     try:
         file = read_release(release)
-        mirror = _mirror(mirror_artifacts, mirror_images)
+        mirror = mirror_of(mirror_artifacts, mirror_images)
         lock = _with_progress(console, file, mirror, _architectures(file, arch or []))
         changed = write_lock(lock, path)
     except ReleaseError as error:
@@ -149,7 +149,8 @@ def _settled(futures: dict[Key, Future[str]], faults: list[str], dispensable: Co
     return results
 
 
-def _mirror(artifacts: str | None, registry: str | None) -> Mirror | None:
+def mirror_of(artifacts: str | None, registry: str | None) -> Mirror | None:
+    """The mirror of the two options, which go together."""
     if not artifacts and not registry:
         return None
     if not artifacts or not registry:
