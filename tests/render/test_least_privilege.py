@@ -1,0 +1,155 @@
+"""The sudoers file of docs/least-privilege.md lets through what the program really runs on hosts, and nothing else."""
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+import settings
+from ops.adopt import look
+from render.preparation import privileged_shell, retiring
+from tests.components.composed import control_plane
+from tests.components.recorder import commands, run
+from tests.settings import samples
+
+PAGE = Path(__file__).parents[2] / "docs" / "least-privilege.md"
+USER = "deploy"
+SECURE_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+# Says what it was asked to run, and lets it pass.
+SUDO = """#!/bin/sh
+printf '%s\\n' "$*" >>"$ASKED"
+[ "$2" = true ] || cat >/dev/null
+"""
+
+
+def sudoers() -> str:
+    """The page's own text."""
+    (text,) = re.findall(r"^```sudoers\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def allowed(command: str) -> bool:
+    """Whether the file lets the user run it, by the rules of sudoers(5) as far as the file uses them.
+
+    A command by itself may have any arguments, ``""`` none, and a pattern matches over all of them.
+    """
+    lines = sudoers().replace("\\\n", "").splitlines()
+    aliases = dict(line.removeprefix("Cmnd_Alias ").split(" = ") for line in lines if line.startswith("Cmnd_Alias"))
+    (grant,) = [line for line in lines if line.startswith(f"{USER} ")]
+    names = grant.removeprefix(f"{USER} ALL=(root) NOPASSWD: ").split(", ")
+    return any(_matches(entry.strip(), command) for name in names for entry in aliases[name].split(","))
+
+
+def _matches(entry: str, command: str) -> bool:
+    path, _, arguments = entry.partition(" ")
+    program, _, given = command.partition(" ")
+    found = program if "/" in program else shutil.which(program, path=SECURE_PATH)
+    same = found is not None and Path(path).name == Path(found).name and _same_file(path, found)
+    return same and (not arguments or fnmatchcase(given, "" if arguments == '""' else arguments))
+
+
+def _same_file(path: str, found: str) -> bool:
+    return path == found or (Path(path).exists() and Path(found).exists() and Path(path).samefile(found))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> settings.Stack:
+    return samples.stack(tmp_path, {"ssh": {**samples.values()["ssh"], "user": USER}})
+
+
+def asked(command: str, folder: Path) -> list[str]:
+    """What sudo is asked to run when a host's shell is given this command."""
+    place = folder / "sudo"
+    place.mkdir(exist_ok=True)
+    (place / "sudo").write_text(SUDO)
+    (place / "sudo").chmod(0o755)
+    (place / "asked").write_text("")
+    environment = {"PATH": f"{place}:{SECURE_PATH}", "ASKED": str(place / "asked")}
+    subprocess.run(["/bin/sh", "-c", command], env=environment, input="", text=True, check=True)
+    said = (place / "asked").read_text().splitlines()
+    assert said, f"{command} asks sudo for nothing"
+    assert all(line.startswith("-n ") for line in said), "sudo must never ask for a password"
+    return [line.removeprefix("-n ") for line in said]
+
+
+def test_every_command_of_an_up_is_let_through(stack: settings.Stack, tmp_path: Path) -> None:
+    """All that a whole control plane registers: creating, updating again, and roles that leave."""
+    found = commands(run(lambda: control_plane(stack)))
+    typed = {
+        str(text)
+        for one in found.values()
+        for key in ("create", "update", "delete")
+        if (text := one.inputs.get(key)) is not None
+    }
+    wanted = {line for command in typed for line in asked(command, tmp_path)}
+    assert {"true", "sh -s -- first", "sh -s -- again", "/usr/local/lib/evenkeel/retire.sh master"} <= wanted
+    assert any(line.startswith("sh -s -- again ") for line in wanted)
+    assert [line for line in wanted if not allowed(line)] == []
+
+
+def test_every_step_that_is_mended_is_let_through(stack: settings.Stack, tmp_path: Path) -> None:
+    shell = privileged_shell(stack.hosts["shaolin"])
+    assert all(map(allowed, asked(f"{shell} -- again 2026-11-24 1a2b3c4d 5e6f7a8b", tmp_path)))
+
+
+def test_every_role_that_may_leave_a_host_is_let_through(stack: settings.Stack, tmp_path: Path) -> None:
+    source = "".join(path.read_text() for path in (PAGE.parents[1] / "components").glob("*.py"))
+    roles = set(re.findall(r'retires="(\w+)"', source))
+    assert roles == {"master", "node", "lb"}
+    for role in roles:
+        assert all(map(allowed, asked(retiring(stack.hosts["shaolin"], role), tmp_path)))
+
+
+def test_what_operators_ask_a_host_is_let_through(
+    stack: settings.Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status`, `verify`, `preflight` and a snapshot by the shell alone; `adopt` by its own words."""
+    assert asked(privileged_shell(stack.hosts["shaolin"]), tmp_path) == ["true", "sh -s"]
+    typed: list[str] = []
+
+    def ssh(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        typed.append(command[-1])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("subprocess.run", ssh)
+    look.at(dataclasses.replace(stack.hosts["shaolin"].ssh, user=USER), "identity")
+    monkeypatch.undo()
+    assert [line for command in typed for line in asked(command, tmp_path)] == ["sh -s"]
+    assert allowed("true")
+    assert allowed("sh -s")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "id",
+        "bash -s",
+        "sh",
+        "sh -c id",
+        "sh /tmp/script",
+        "sh -s first",
+        "true now",
+        "/tmp/sh -s",
+        "/usr/local/lib/evenkeel/retire.sh everything shaolin",
+        "/usr/local/lib/evenkeel/status.sh",
+    ],
+)
+def test_nothing_else_is_let_through(command: str) -> None:
+    assert not allowed(command)
+
+
+def test_what_comes_on_standard_input_is_not_logged() -> None:
+    """Secrets travel there, and a site may have sudo keep what it reads."""
+    assert f"Defaults:{USER} !requiretty, !log_input" in sudoers()
+
+
+@pytest.mark.skipif(shutil.which("visudo") is None, reason="visudo is not here")
+def test_the_file_is_one_that_sudo_reads(tmp_path: Path) -> None:
+    (tmp_path / "evenkeel").write_text(sudoers())
+    (tmp_path / "evenkeel").chmod(0o440)
+    done = subprocess.run(["visudo", "-c", "-f", tmp_path / "evenkeel"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
