@@ -83,7 +83,7 @@ def _filled(job: Job) -> list[str]:
     job.folder.mkdir(parents=True, exist_ok=True)
     with _alone(job.folder), Fetcher(job.source is not None) as fetcher, _Shown("fetching") as shown:
         downloads = Downloads(fetcher, job.folder / fill.PARTIAL, shown.came)
-        faults = fill.fill(job, downloads.obtain, shown.reached)
+        faults = fill.fill(job, downloads.obtain, shown.reached, downloads.stop)
         console.print(f"fetched: {shown.size}", markup=False)
     return faults
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 import httpx
 
@@ -63,7 +63,12 @@ class Downloads:
     def __init__(self, fetcher: Fetcher, partial: Path, told: Callable[[int], None] = lambda size: None) -> None:
         self._fetcher, self._partial, self._told = fetcher, partial, told
         self._tokens: dict[str, str] = {}  # by repository
+        self._stopped = Event()
         self._alone: dict[str, Lock] = {}  # by sha256: two images may share a manifest
+
+    def stop(self) -> None:
+        """Ends every transfer at its next block."""
+        self._stopped.set()
 
     def obtain(self, piece: Piece) -> None:
         """Returns once the file is in place and whole."""
@@ -96,6 +101,7 @@ class Downloads:
 
     def _go_on(self, piece: Piece, part: Path) -> None:
         """Fetches what is missing at the end of ``part``, or all where the server knows of no parts."""
+        self._must_go_on(piece)
         have = part.stat().st_size if part.exists() else 0
         # What hashes to the lock's sha256 is the file as it is, not in a form that saves bytes on the way.
         headers = {"Accept": piece.accept, "Accept-Encoding": "identity"}
@@ -106,9 +112,14 @@ class Downloads:
             _must_be_there(piece, response)
             with part.open("ab" if response.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as file:
                 for block in response.iter_raw():
+                    self._must_go_on(piece)
                     file.write(block)
                     self._told(len(block))
                 os.fsync(file.fileno())
+
+    def _must_go_on(self, piece: Piece) -> None:
+        if self._stopped.is_set():
+            raise FetchError(f"{piece.what}: was stopped", "run this again: what came is kept")
 
     @contextmanager
     def _opened(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:

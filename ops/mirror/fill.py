@@ -5,7 +5,7 @@ what is whole is kept whatever else fails.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,14 +50,14 @@ Result = TypeVar("Result")
 Progress = Callable[[int, int], None]  # how many files there are now, and how many there will be as far as is known
 
 
-def fill(job: Job, obtain: Obtain, progress: Progress) -> list[str]:
-    """Has every file in place; what could not be had, one line each."""
-    return _Walk(job, obtain, progress).through(_put_sum, _link)
+def fill(job: Job, obtain: Obtain, progress: Progress, stop: Callable[[], None]) -> list[str]:
+    """Has every file in place; what could not be had, one line each. ``stop`` ends what is under way."""
+    return _Walk(job, obtain, progress, stop).through(_put_sum, _link)
 
 
 def check(job: Job, obtain: Obtain, progress: Progress) -> list[str]:
     """What the folder lacks, one line each. Writes nothing."""
-    return _Walk(job, obtain, progress).through(_check_sum, _check_links)
+    return _Walk(job, obtain, progress, lambda: None).through(_check_sum, _check_links)
 
 
 def artifacts(job: Job) -> Iterator[Piece]:
@@ -83,8 +83,8 @@ def images(job: Job) -> Iterator[Wanted]:
 class _Walk:
     """Manifests first, since they say which blobs there are; then all files, side by side; then what refers to them."""
 
-    def __init__(self, job: Job, obtain: Obtain, progress: Progress) -> None:
-        self._job, self._obtain, self._progress = job, obtain, progress
+    def __init__(self, job: Job, obtain: Obtain, progress: Progress, stop: Callable[[], None]) -> None:
+        self._job, self._obtain, self._progress, self._stop = job, obtain, progress, stop
         self._faults: list[str] = []
         self._done = self._all = 0
         self._whole: set[str] = set()
@@ -114,15 +114,21 @@ class _Walk:
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             running = [pool.submit(function, item) for item in items]
             self._all += len(running)
-            results = []
-            for future in as_completed(running):
-                try:
-                    results.append(future.result())
-                except FetchError as error:
-                    self._faults.append(str(error))
-                self._done += 1
-                self._progress(self._done, self._all)
-        return results
+            try:
+                return [*self._settled(running)]
+            except BaseException:  # such as Ctrl-C, which is not to wait for gigabytes
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._stop()
+                raise
+
+    def _settled(self, running: Iterable[Future[Result]]) -> Iterator[Result]:
+        for future in as_completed(running):
+            try:
+                yield future.result()
+            except FetchError as error:
+                self._faults.append(str(error))
+            self._done += 1
+            self._progress(self._done, self._all)
 
 
 def _sum_file(piece: Piece) -> tuple[Path, str]:

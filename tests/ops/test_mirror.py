@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,7 +45,8 @@ def job_of(world: Contents, folder: Path, architectures: tuple[str, ...] = BOTH,
 
 def filled(world: Contents, job: Job, progress: Callable[[int, int], None] = lambda done, of: None) -> list[str]:
     with Fetcher(job.source is not None, world.transport()) as fetcher:
-        return fill.fill(job, download.Downloads(fetcher, job.folder / fill.PARTIAL).obtain, progress)
+        downloads = download.Downloads(fetcher, job.folder / fill.PARTIAL)
+        return fill.fill(job, downloads.obtain, progress, downloads.stop)
 
 
 def lacks(job: Job) -> list[str]:
@@ -190,6 +192,38 @@ def test_an_interrupted_run_is_gone_on_with_by_the_next_one(world: Contents, tmp
         target = tmp_path / "artifacts" / contents.path_of(kubelet(world))
         assert target.read_bytes() == whole
         target.unlink()
+
+
+def test_a_run_that_is_stopped_ends_in_the_middle_of_a_transfer_and_keeps_what_came(
+    world: Contents, tmp_path: Path
+) -> None:
+    begun = threading.Event()
+
+    def without_end() -> Iterator[bytes]:
+        while True:
+            yield b"x"
+            begun.set()
+            time.sleep(0.001)
+
+    def stop(done: int, of: int) -> None:
+        if begun.is_set():
+            raise KeyboardInterrupt
+
+    world.answers[kubelet(world)] = lambda request: httpx.Response(200, stream=Endless(without_end))
+    job = job_of(world, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        filled(world, job, stop)
+    assert (tmp_path / fill.PARTIAL / job.lock.artifacts["kubelet"]["amd64"]).stat().st_size > 0
+
+
+class Endless(httpx.SyncByteStream):
+    """Content that a generator makes."""
+
+    def __init__(self, blocks: Callable[[], Iterator[bytes]]) -> None:
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks()
 
 
 def test_a_server_that_knows_of_no_parts_is_asked_for_the_whole(world: Contents, tmp_path: Path) -> None:

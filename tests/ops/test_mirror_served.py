@@ -42,8 +42,8 @@ def filled(folder: Path, whole: bool = False) -> Job:
     world = Contents(read_release("2026.11"))
     job = Job(world.file, world.lock(), BOTH, folder, None, whole)
     with Fetcher(False, world.transport()) as fetcher:
-        obtain = download.Downloads(fetcher, folder / fill.PARTIAL).obtain
-        assert fill.fill(job, obtain, lambda done, of: None) == []
+        downloads = download.Downloads(fetcher, folder / fill.PARTIAL)
+        assert fill.fill(job, downloads.obtain, lambda done, of: None, downloads.stop) == []
     return job
 
 
