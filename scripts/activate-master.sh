@@ -124,6 +124,7 @@ etcd_activate() {
             ! is_kubeadms_apiserver || end_kubeadms_apiserver
             end_pod kube-apiserver
         }
+        etcd_yield
         place_pod etcd $ETCD_PARTS
     fi
 }

@@ -141,7 +141,7 @@ etcd_reachable() {
     if etcd_has_data; then printf 'https://127.0.0.1:2379,%s' "$(etcd_others)"; else etcd_others; fi | sed 's/,$//'
 }
 
-# Before this member stops: the others must hold a majority by themselves, and somebody else must lead.
+# Before this member stops: the others must hold a majority by themselves.
 etcd_may_stop() {
     may_total=$(etcd_local member list 2>/dev/null | grep -c ', false$') || may_total=0
     [ "$may_total" -gt 1 ] || return 0
@@ -151,18 +151,32 @@ etcd_may_stop() {
     done
     [ "$may_well" -gt $((may_total / 2)) ] ||
         fail etcd "only $may_well of the other $((may_total - 1)) members are healthy: stopping this one would cost the majority" "bring the unhealthy member back, then run up again"
-    etcd_yield
 }
 
-# Hands the leadership over, so that no write waits for an election.
+# Hands the leadership over, so that no write waits for an election. A leader that is about to go drops what it is asked
+# meanwhile, so this host's apiserver is away by then.
 etcd_yield() {
     yield_self=$(etcd_local endpoint status 2>/dev/null) || return 0
     case $(printf '%s' "$yield_self" | awk -F ', ' '{ for (i = 5; i <= NF; i++) if ($i == "true" || $i == "false") { print $i; exit } }') in
     true) ;;
     *) return 0 ;;
     esac
-    yield_to=$(etcd_local member list | awk -F ', ' -v own="$ETCD_PEER_URL" '$2 == "started" && $6 == "false" && $4 != own { print $1; exit }')
+    yield_to=$(etcd_successor)
     [ -z "$yield_to" ] || etcd_local move-leader "$yield_to" >/dev/null || say "etcd: the leader could not be moved; an election follows"
+}
+
+# The id of a member that has had its turn in this roll, else of the one that has it last: so the leader moves seldom.
+etcd_successor() {
+    successor_members=$(etcd_local member list) successor_found=
+    for successor in $ETCD_MEMBERS; do
+        if [ "${successor%%=*}" = "$NODE" ]; then
+            [ -z "$successor_found" ] || break
+            continue
+        fi
+        successor_id=$(printf '%s\n' "$successor_members" | awk -F ', ' -v url="${successor#*=}" '$2 == "started" && $6 == "false" && $4 == url { print $1 }')
+        [ -z "$successor_id" ] || successor_found=$successor_id
+    done
+    printf '%s' "$successor_found"
 }
 
 # It has a leader, and a read through the quorum succeeds: what `etcdctl endpoint health` asks, without a process that

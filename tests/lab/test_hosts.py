@@ -14,7 +14,7 @@ from lab.paths import CLONE, SSH_CONFIG
 
 SPARE = "spare5"
 
-pytestmark = [pytest.mark.lab, pytest.mark.calm]
+pytestmark = pytest.mark.lab
 
 
 def over_ssh(command: str) -> subprocess.CompletedProcess[str]:

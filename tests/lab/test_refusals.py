@@ -21,7 +21,7 @@ from releases.store import FOLDER as RELEASES
 from tests.lab.program import Program, Run, spares
 from tests.lab.untouched import fingerprints, no_host_changed
 
-pytestmark = [pytest.mark.lab, pytest.mark.calm]
+pytestmark = pytest.mark.lab
 
 NAMES = ["spare9", "spare10", "spare11", "spare12"]
 ADDRESSES = [hosts.ADDRESSES[name] for name in NAMES]

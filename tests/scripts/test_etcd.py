@@ -187,3 +187,14 @@ def test_only_a_founder_gets_a_ticket(master: Master, founders: str, written: st
     ticket = master.root / "etcd-founding-ticket"
     assert done.returncode == 0
     assert (ticket.read_text() if ticket.exists() else None) == written
+
+
+@pytest.mark.parametrize(
+    ("leader", "successor"), [("shaolin", "c3"), ("wudang", "a1"), ("emei", "b2")], ids=["first", "second", "last"]
+)
+def test_the_lead_goes_to_one_that_was_rolled_or_else_to_the_last(master: Master, leader: str, successor: str) -> None:
+    """Each handover loses the writes that are just then on their way to the old leader."""
+    ids = {"shaolin": "a1", "wudang": "b2", "emei": "c3"}
+    members = "\n".join(started(name, ids[name]) for name in sorted(ids))
+    done = master.shell(leader, f"etcd_local() {{ printf '%s\\n' '{members}'; }}\netcd_successor")
+    assert done.stdout == successor, done.stderr
