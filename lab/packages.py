@@ -33,6 +33,7 @@ PACKAGES = {
     "libnginx-mod-stream": ("/usr/lib/nginx/modules/ngx_stream_module.so",),
     "openssl": ("openssl",),
     "curl": ("curl",),
+    "sudo": ("visudo",),
     # What the test of `ops report` looks at its pages with.
     "chromium": ("chromium",),
     "fonts-dejavu-core": ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",),
