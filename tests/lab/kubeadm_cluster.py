@@ -57,7 +57,7 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: _install(name, stack), (master, worker)))
     for name in spares:
-        _put(name, flannel.conflist())  # as flannel's own installer would, which the lab has no image of
+        _lay_network(name)
     _put(master, File("/etc/kubeadm.yaml", yaml.safe_dump_all(_configuration(master, stack))))
     run(master, "kubeadm init --config /etc/kubeadm.yaml --ignore-preflight-errors=all")
     cluster = KubeadmCluster(master, worker, FOLDER / "kubeadm.kubeconfig")
@@ -71,6 +71,15 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
     return cluster
 
 
+def empty(names: Sequence[str]) -> None:
+    """Fresh hosts in the place of these."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_fresh, names))
+    ssh.ensure(names)
+    for name in names:
+        _lay_network(name)
+
+
 def run(name: str, command: str) -> str:
     """What a command on a host prints, which must end well."""
     done = hosts.run(name, command, timeout=SECONDS)
@@ -82,6 +91,11 @@ def apply(cluster: KubeadmCluster, objects: Sequence[Mapping[str, Any]]) -> None
     """Makes objects, as kubeadm's administrator."""
     command = [str(toolchain.binary("kubernetes", "kubectl")), "apply", "--kubeconfig", str(cluster.kubeconfig), "-f-"]
     subprocess.run(command, input=yaml.safe_dump_all(map(dict, objects)), text=True, check=True, capture_output=True)
+
+
+def _lay_network(name: str) -> None:
+    """As flannel's own installer would, which the lab has no image of."""
+    _put(name, flannel.conflist())
 
 
 def _fresh(name: str) -> None:

@@ -17,18 +17,39 @@ from lab import engine, hosts, stack
 from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
 from tests.lab import adopted_workload, kubeadm_cluster
 from tests.lab.kubeadm_cluster import KubeadmCluster
+from tests.lab.moments import Killed, Moment, finish, kill_at
 from tests.lab.program import FOLDER, Load, Program, Run
-from tests.lab.trial import ETCDCTL
+from tests.lab.trial import ETCDCTL, Trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.unproven, pytest.mark.xdist_group("cluster")]
 
 NAME = "adopt"
 MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))
 ADDRESS = hosts.ADDRESSES[BALANCER]
+LEARNS = f"({ETCDCTL} member list | grep -q ', true$')"
+APISERVER_AWAY = "[ ! -e /etc/kubernetes/manifests/kube-apiserver.yaml ]"
+JOINING = Moment("the second master joins", rf"{SECOND}-activate creating", MASTER, LEARNS)
+GROWTH = (
+    Moment("the old master is prepared", rf"{MASTER}-prepare created"),
+    Moment("the snapshot is here", r"etcd's snapshot from before the first change"),
+    Moment("the old master's files are kept", rf"{MASTER}-adopt created"),
+    Moment("the second master has its files", rf"{SECOND}-control-plane created"),
+    JOINING,
+    Moment("the second master is well", rf"{SECOND}-activate created"),
+    Moment("the third master joins", rf"{THIRD}-activate creating"),
+    Moment("the third master is well", rf"{THIRD}-activate created"),
+    Moment("the old master's apiserver is away", rf"{MASTER}-activate creating", MASTER, APISERVER_AWAY),
+    Moment("the old master is as the others", rf"{MASTER}-activate created"),
+    Moment("some objects are turned and some are not", r"kubernetes:\S+ addons-\S+ created"),
+)
+CUT_AFTER = "the third master joins"
 # Without /var/lib's churn: etcd's and containerd's data, and what the kubelet writes for its pods by itself.
 LISTED = """find /etc /var/lib -type f -not -path '/var/lib/etcd/*' -not -path '/var/lib/containerd/*' \
 -not -path '/var/lib/kubelet/pods/*' -not -path '/var/lib/systemd/*' -exec stat -c '%n %Y %s %a %u' {} + | sort
 find /etc -type f -exec sha256sum {} + | sort"""
+KEPT = (
+    "find /etc/kubernetes /var/lib/kubelet/config.yaml /etc/containerd/config.toml -type f -exec sha256sum {} + | sort"
+)
 
 
 @dataclass(frozen=True)
@@ -51,12 +72,28 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Undone:
+    """A join that was cut off and undone: what the master kept before it and had after it, and who was a member."""
+
+    kept: str
+    left: str
+    members: str
+    said: str
+
+
+@dataclass(frozen=True)
 class Grown:
-    """The cluster after it grew, what was before, and what clients of its first master saw meanwhile."""
+    """The cluster after it grew, what was before, and what clients of its first master saw meanwhile.
+
+    ``cut``: the run during which the third master could not be reached.
+    """
 
     cluster: KubeadmCluster
     program: Program
     looked: Looked
+    undone: Undone
+    killed: Killed
+    cut: Run
     before: Seen
     after: Seen
     clients: Mapping[str, Mapping[str, Any]]
@@ -77,11 +114,12 @@ def grown() -> Iterator[Grown]:
         before = seen(cluster)
         load = Load.start(kubeconfig=cluster.kubeconfig)
         try:
-            program.up().ok()
+            undone = join_and_undo(program, everybody)
+            killed, cut = grow(Trial(program, [MASTER, SECOND, THIRD], everybody))
         finally:
             clients = load.stop()
         snapshots = sorted((CLONE / "snapshots").glob(f"{NAME}-*.db"))
-        yield Grown(cluster, program, looked, before, seen(cluster), clients, snapshots)
+        yield Grown(cluster, program, looked, undone, killed, cut, before, seen(cluster), clients, snapshots)
     finally:
         program.forget()
         for name in everybody:
@@ -112,8 +150,35 @@ def look_twice(cluster: KubeadmCluster) -> Looked:
     return Looked((before, everything(cluster)), (first, path.read_text()), said)
 
 
-def look(folder: Path) -> str:
-    command = [sys.executable, "-m", "ops", "adopt", f"root@{hosts.ADDRESSES[MASTER]}", "--stack", NAME]
+def join_and_undo(program: Program, everybody: list[str]) -> Undone:
+    """The second master is lost, and the engine with it, while it learns; the user wants no more of it."""
+    kept = kubeadm_cluster.run(MASTER, KEPT)
+    kill_at(Trial(program, [MASTER], everybody), JOINING, None, Killed())
+    hosts.disconnect(SECOND)
+    said = look(FOLDER / NAME, "--undo")
+    members = kubeadm_cluster.run(MASTER, f"{ETCDCTL} member list")
+    left = kubeadm_cluster.run(MASTER, KEPT)
+    kubeadm_cluster.empty(everybody[2:])
+    program.forget()
+    program.create()
+    return Undone(kept, left, members, said)
+
+
+def grow(trial: Trial) -> tuple[Killed, Run]:
+    """An ``up`` killed at every moment, once with the third master cut off, and then left alone."""
+    killed = Killed()
+    for moment in GROWTH:
+        kill_at(trial, moment, None, killed)
+        if moment.name == CUT_AFTER:
+            hosts.disconnect(THIRD)
+            cut = trial.program.up()
+            hosts.connect(THIRD)
+    finish(trial, None, killed)
+    return killed, cut
+
+
+def look(folder: Path, *more: str) -> str:
+    command = [sys.executable, "-m", "ops", "adopt", f"root@{hosts.ADDRESSES[MASTER]}", "--stack", NAME, *more]
     command += ["--known-hosts", str(KNOWN_HOSTS), "--identity", str(PRIVATE_KEY)]
     environment = {**os.environ, **engine.environment(), "PYTHONPATH": str(CLONE)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -167,8 +232,24 @@ def test_what_the_user_had_set_was_found_and_nothing_else(grown: Grown) -> None:
     assert {"controllerManager", "scheduler", "etcd"}.isdisjoint(cluster)
 
 
+def test_a_join_that_was_cut_off_is_undone(grown: Grown) -> None:
+    assert "undone; put back: nothing, all files are as they were" in grown.undone.said
+    assert grown.undone.left == grown.undone.kept
+    assert MASTER in grown.undone.members
+    assert len(grown.undone.members.splitlines()) == 1
+
+
+def test_a_growth_that_was_killed_at_eleven_moments_came_to_its_end(grown: Grown) -> None:
+    assert grown.killed.moments == [moment.name for moment in GROWTH]
+
+
+def test_a_master_that_is_cut_off_while_it_joins_is_named_and_the_next_run_goes_on(grown: Grown) -> None:
+    assert grown.cut.code != 0
+    assert f"evenkeel: {THIRD}:" in grown.cut.text
+
+
 def test_a_snapshot_from_before_lies_here_and_is_whole(grown: Grown) -> None:
-    (path,) = grown.snapshots
+    path = grown.snapshots[-1]
     hosts.copy(MASTER, path, "/tmp/snapshot.db")
     assert json.loads(kubeadm_cluster.run(MASTER, "etcdutl snapshot status /tmp/snapshot.db -w json"))["totalKey"] > 100
 
