@@ -28,7 +28,7 @@ KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 
 
 def _in_cluster(command: str, said: str) -> Damage:
-    return Damage("shaolin", f"{KUBECTL} {command}", said, "cluster")
+    return Damage("wudang", f"{KUBECTL} {command}", said, "cluster")
 
 
 DAMAGE = (

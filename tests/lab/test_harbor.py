@@ -170,10 +170,10 @@ def test_a_hub_with_a_key_of_its_own_is_found_by_the_probe_though_harbor_says_th
 
 
 def test_hubs_that_see_different_storage_are_found_by_the_probe() -> None:
-    """Each has a registry that works, and no image of the other's."""
+    """Each has a registry that works, once it has started anew, and no image of the other's."""
     with by_hand.storage_of_its_own("hub2"):
-        found = probe()
-    assert "or their storage does" in " ".join(found.stdout.split())
+        told = "or their storage does"
+        eventually(lambda: told in " ".join(probe().stdout.split()), 60, f"the probe says: {told}")
 
 
 @dataclass(frozen=True)
