@@ -3,6 +3,7 @@
 import pulumi
 
 import settings
+from components import configuration
 from components.adoption import Adoption, AdoptionArgs
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubeconfig_of
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
@@ -22,7 +23,7 @@ from render.network import api_endpoint
 
 without_outputs()
 try:
-    stack = settings.load(pulumi.Config("evenkeel"))
+    stack = configuration.stack(pulumi.Config("evenkeel"))
 except settings.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 for warning in stack.warnings:

@@ -1,12 +1,12 @@
 """A stack's configuration, typed and checked: what the user wrote in, what the program reads out.
 
-``load`` reads the running program's configuration, ``parse`` any mapping of the same form. Both return a ``Stack`` or
-raise ``SettingsError``, whose text holds one line a fault: key, value, what is wrong, remedy.
+``parse`` returns the ``Stack`` of a configuration or raises ``SettingsError``, whose text holds one line a fault: key,
+value, what is wrong, remedy. Where the running program's configuration comes from is ``components.configuration``'s.
 """
 
 from settings.errors import NAMESPACE, Fault, SettingsError
 from settings.harbor import S3, Database, Generations, PullSecret, Redis, Resources, Service, Storage
-from settings.loader import load, parse
+from settings.loader import parse
 from settings.schema import Cluster, LoadBalancer, Role, Vip
 from settings.stack import Adopted, Authority, Bastion, GivenSecrets, Harbor, Host, ServerCertificate, Ssh, Stack
 
@@ -35,6 +35,5 @@ __all__ = [
     "Stack",
     "Storage",
     "Vip",
-    "load",
     "parse",
 ]

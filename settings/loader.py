@@ -1,18 +1,14 @@
 """Turns a stack's configuration into a ``Stack``, or says everything that is wrong with it at once.
 
-Owns: the order of the steps, and where configuration comes from. Does not own: any one step.
+Owns: the order of the steps. Does not own: any one step, or where configuration comes from.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-
-import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
 from settings import access, resolved_harbor, rules
 from settings import release as releases
-from settings.draft import KEYS, TEXTS, Draft, read
+from settings.draft import KEYS, Draft, read
 from settings.errors import HIDDEN, NAMESPACE, Fault, SettingsError, fault
 from settings.merge import merged
 from settings.schema import Cluster
@@ -20,20 +16,15 @@ from settings.secret_keys import CERTIFICATE_KEY, SECRETS, SSH_KEY, setting
 from settings.stack import Adopted, Host, ServerCertificate, Ssh, Stack
 
 
-def load(config: pulumi.Config, root: Path | None = None) -> Stack:
-    """The stack that the running program belongs to. Paths are relative to ``root``, else to the project's folder."""
-    prefix = config.full_key("")
-    names = [name.removeprefix(prefix) for name in {**get_config_env(), **CONFIG.get()} if name.startswith(prefix)]
-    values = {name: config.get(name) for name in names}
-    return _stack(
-        {name: _decoded(name, text) for name, text in values.items()}, root, _misplaced_secrets(config, names)
-    )
+def parse(values: Mapping[str, object], root: Path | None = None, secret: Collection[str] | None = None) -> Stack:
+    """The stack of a mapping such as ``config`` of a stack's file; keys may carry the project's name before them.
 
-
-def parse(values: Mapping[str, object], root: Path | None = None) -> Stack:
-    """The stack of a mapping such as ``config`` of a stack's file; keys may carry the project's name before them."""
+    Paths are relative to ``root``, else to the working folder. ``secret``: the keys that are stored as secrets, where
+    that is known; one that should be and isn't is a fault then, and one that is and shouldn't be.
+    """
     own = {str(name).removeprefix(f"{NAMESPACE}:"): value for name, value in values.items()}
-    return _stack({name: value for name, value in own.items() if ":" not in name}, root, ())
+    known = {name: value for name, value in own.items() if ":" not in name}
+    return _stack(known, root, () if secret is None else _misplaced(known, secret))
 
 
 def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fault]) -> Stack:
@@ -86,23 +77,12 @@ def _adopted(draft: Draft) -> Adopted | None:
     return authorities.resolve(draft, draft.adopted)
 
 
-def _decoded(name: str, text: str | None) -> object:
-    """The engine hands every value over as text: objects as JSON, plain values as they are."""
-    if text is None or name in TEXTS:
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _misplaced_secrets(config: pulumi.Config, names: list[str]) -> Iterator[Fault]:
+def _misplaced(names: Iterable[str], secret: Collection[str]) -> Iterator[Fault]:
     for name in names:
-        secret = is_config_secret(config.full_key(name))
-        if name in SECRETS and not secret:
+        if name in SECRETS and name not in secret:
             remedy = f"make a new one and set it with {setting(name)}"
             yield fault([name], HIDDEN, "is stored in plain text", remedy)
-        if name in KEYS and name not in SECRETS and secret:
+        if name in KEYS and name not in SECRETS and name in secret:
             remedy = f"keep secrets in keys of their own, like {NAMESPACE}:{SSH_KEY}"
             yield fault([name], HIDDEN, "holds a secret, which hides all of it from previews", remedy)
 

@@ -9,6 +9,7 @@ import pytest
 from pulumi.runtime.config import set_all_config
 
 import settings
+from components import configuration
 from settings.secret_keys import SECRETS
 from tests.settings import pem, samples
 from tests.settings.test_load import engine  # noqa: F401 - leaves the engine's configuration as it was
@@ -197,7 +198,7 @@ def handed(root: Path, secrets: tuple[str, ...]) -> settings.Stack:
     values = samples.with_harbor() | {"harborRedisPassword": "12345678", "repair": "7"}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     set_all_config({f"evenkeel:{name}": text for name, text in texts.items()}, [f"evenkeel:{name}" for name in secrets])
-    return settings.load(pulumi.Config("evenkeel"), root)
+    return configuration.stack(pulumi.Config("evenkeel"), root)
 
 
 GIVEN = ("harborAdminPassword", "harborDatabasePassword", "harborRedisPassword")

@@ -10,6 +10,7 @@ import pytest
 from pulumi.runtime.config import CONFIG, set_all_config
 
 import settings
+from components import configuration
 from tests.settings import samples
 
 
@@ -26,7 +27,7 @@ def load(root: Path, values: dict[str, Any], secrets: tuple[str, ...] = ()) -> s
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     handed = {f"evenkeel:{name}": text for name, text in texts.items()} | {"command:x": "1"}
     set_all_config(handed, [f"evenkeel:{name}" for name in secrets])
-    return settings.load(pulumi.Config("evenkeel"), root)
+    return configuration.stack(pulumi.Config("evenkeel"), root)
 
 
 def refusals(root: Path, values: dict[str, Any], secrets: tuple[str, ...] = ()) -> list[str]:
