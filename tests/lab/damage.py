@@ -69,11 +69,13 @@ DAMAGE = (
     Damage("hub2", "echo '# by hand' >>/etc/evenkeel/harbor/core/app.conf", "/etc/evenkeel/harbor/core/app.conf"),
     _in_cluster("label node huashan node-role.kubernetes.io/worker-", "Node huashan metadata.labels"),
     _in_cluster(
-        '-n kube-system patch configmap coredns --type=merge -p \'{"data":{"Corefile":".:53 { forward . 1.1.1.1 }"}}\'',
+        f"-n kube-system get configmap coredns -o yaml | sed 's/cache 30/cache 31/' | {KUBECTL} replace -f -",
         "ConfigMap kube-system/coredns data.Corefile differs",
     ),
+    # By its tag: whoever pushes another image under it decides what runs.
     _in_cluster(
-        "-n kube-system set image deployment/coredns coredns=registry.k8s.io/pause:3.10",
+        "-n kube-system get deployment coredns -o yaml | sed '/image:/s/@sha256.*//' | "
+        f"{KUBECTL} -n kube-system replace -f -",
         "Deployment kube-system/coredns spec.template.spec.containers[coredns].image is",
     ),
 )
