@@ -59,7 +59,8 @@ def other_storage(harbor: Harbor, said: Mapping[str, str]) -> str:
     path, hubs = harbor.storage.path, ", ".join(sorted(seen))
     return (
         f"evenkeel:harbor.storage.shared.path: {path}: is not the same folder on hubs {hubs}; "
-        f"mount the same file system there on each of them ('findmnt {path}' says what is there now)"
+        f"mount the same file system there on each of them ('findmnt {path}' says what is there now), and set "
+        "evenkeel:repair to another word, so that the next up looks at the mounts again"
     )
 
 

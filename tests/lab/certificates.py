@@ -24,9 +24,12 @@ BALANCER_CA = "/var/lib/evenkeel/lb/apiserver.ca.pem"
 FOLDERS = ("/etc/kubernetes", KUBELET_PKI, "/var/lib/evenkeel", "/etc/nginx", "/etc/keepalived")
 STAGED = "/var/lib/evenkeel/staged"  # copies of what lies in the other folders: what waits for a host's turn
 
+# Harbor's authority is no row of the table, nor one of the cluster's.
+OTHERS = "harbor.ca.pem"
 # A file a line: its path and its text in base64. A link counts as a file, because programs open it.
 FIND = (
-    f"find {' '.join(FOLDERS)} -path {STAGED} -prune -o ! -type d -print 2>/dev/null | while read -r path; do "
+    f"find {' '.join(FOLDERS)} -path {STAGED} -prune -o ! -type d ! -name {OTHERS} -print 2>/dev/null | "
+    "while read -r path; do "
     'grep -lqE -e \'-----BEGIN|-data:\' "$path" && echo "$path $(base64 -w 0 "$path")"; done; true'
 )
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)

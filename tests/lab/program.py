@@ -19,6 +19,7 @@ import yaml
 from lab import engine, hosts, stack, toolchain
 from lab.paths import CLONE, LAB
 from settings.merge import merged
+from settings.secret_keys import SECRETS
 
 FOLDER = LAB / "tests"
 SECONDS = 420
@@ -124,6 +125,10 @@ class Program:
         config = {f"evenkeel:{name}": value for name, value in self.settings(changes).items()}
         path = FOLDER / f"Pulumi.{self.stack}.{os.getpid()}.{time.monotonic_ns()}.yaml"
         path.write_text(yaml.safe_dump({"encryptionsalt": salt, "config": config}))
+        for name in SECRETS:
+            if isinstance(value := config.get(f"evenkeel:{name}"), str):
+                words = ["config", "set", "--secret", f"evenkeel:{name}", value, "--stack", self.stack]
+                stack.pulumi(*words, "--config-file", str(path))
         return ["--config-file", str(path)]
 
     def _command(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> list[str]:

@@ -15,7 +15,7 @@ from tests.lab.test_status import ops
 
 REPAIR = {"repair": "after-the-damage"}
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven, pytest.mark.xdist_group("dev")]
+pytestmark = [pytest.mark.lab, pytest.mark.unproven]
 
 
 @dataclass(frozen=True)

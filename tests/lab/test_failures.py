@@ -44,7 +44,7 @@ WHOLE_SECONDS = 60.0
 
 Seen = Mapping[str, Mapping[str, Any]]
 
-pytestmark = [pytest.mark.lab, pytest.mark.calm, pytest.mark.xdist_group("dev")]
+pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ SHOWN = {
 LOGS = "cat $(find /var/lib/evenkeel/harbor/log -type f)"
 ROTATED = {"generations": dict.fromkeys(KEYS, 2)}
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven, pytest.mark.calm, pytest.mark.xdist_group("dev")]
+pytestmark = [pytest.mark.lab, pytest.mark.unproven]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,7 +17,7 @@ APISERVER_FLAG = {"cluster": {"apiServer": {"extraArgs": {"v": "1"}}}}
 ETCD_FLAG = {"cluster": {"etcd": {"extraArgs": {"max-snapshots": "6"}}}}
 KUBELET_SETTING = {"cluster": {"kubelet": {"config": {"maxPods": 111}}}}
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("dev")]
+pytestmark = pytest.mark.lab
 
 
 def changed_lines(step: Mapping[str, Any]) -> list[str]:

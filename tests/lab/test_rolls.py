@@ -29,7 +29,7 @@ CHANGED = {
 }
 REFUSED_FLAG = {"cluster": CHANGED["cluster"] | {"apiServer": {"extraArgs": {"v": "1", "event-ttl": "nonsense"}}}}
 
-pytestmark = [pytest.mark.lab, pytest.mark.calm, pytest.mark.xdist_group("dev")]
+pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,7 +15,7 @@ from tests.lab.program import DEV
 
 MASTERS = ("emei", "shaolin", "wudang")
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven, pytest.mark.xdist_group("dev")]
+pytestmark = [pytest.mark.lab, pytest.mark.unproven]
 
 
 @pytest.fixture(scope="module", autouse=True)
