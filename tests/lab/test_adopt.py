@@ -21,7 +21,7 @@ from tests.lab.moments import Killed, Moment, finish, kill_at
 from tests.lab.program import FOLDER, Load, Program, Run
 from tests.lab.trial import ETCDCTL, Trial
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 NAME = "adopt"
 MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))

@@ -15,7 +15,7 @@ from tests.lab.test_status import ops
 
 REPAIR = {"repair": "after-the-damage"}
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ SHOWN = {
 LOGS = "cat $(find /var/lib/evenkeel/harbor/log -type f)"
 ROTATED = {"generations": dict.fromkeys(KEYS, 2)}
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,7 +20,7 @@ from tests.lab.harbor_clients import ADMIN, Logins, addresses, ask, client
 from tests.lab.trial import Trial, on_spares
 from tests.lab.untouched import no_host_changed
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 MASTER, *HUBS = ["spare1", "spare2", "spare3"]
 FIRST, SECOND = HUBS

@@ -15,7 +15,7 @@ from tests.lab.program import DEV
 
 MASTERS = ("emei", "shaolin", "wudang")
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module", autouse=True)
