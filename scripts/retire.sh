@@ -129,12 +129,22 @@ end_shims() {
     done
 }
 
-# What kube-proxy and the pod network put into the kernel by their own names; an iptables proxy's chains go with a boot.
+# What kube-proxy, the pod network and the kubelet put into the kernel by their own names.
 remove_network() {
     for network_link in cni0 flannel.1; do ip link delete "$network_link" 2>/dev/null || :; done
+    remove_chains
     command -v nft >/dev/null || return 0
     nft list tables 2>/dev/null | awk '$3 == "kube-proxy" || $3 ~ /^flannel-ipv/ { print $2, $3 }' | while read -r family table; do
         nft delete table "$family" "$table"
+    done
+}
+
+# They stand among the rules of others, which stay.
+remove_chains() {
+    for chains_tool in iptables ip6tables; do
+        command -v "$chains_tool-save" >/dev/null || continue
+        ! "$chains_tool-save" | grep -qE 'KUBE-|FLANNEL-' ||
+            "$chains_tool-save" | grep -vE 'KUBE-|FLANNEL-' | "$chains_tool-restore"
     done
 }
 

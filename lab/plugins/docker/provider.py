@@ -13,7 +13,7 @@ from lab.plugins.docker import engine as docker
 from lab.plugins.docker.containers import Container
 from lab.plugins.docker.images import RemoteImage
 from lab.plugins.tables import TableProvider
-from lab.plugins.values import detailed, differences, plain_map, root, wrap
+from lab.plugins.values import differences, plain_map, root, wrap
 
 CONTAINER = "docker:index/container:Container"
 IMAGE = "docker:index/remoteImage:RemoteImage"
@@ -38,7 +38,7 @@ class DockerProvider(TableProvider):
     async def diff_config(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         changed = dict(differences(plain_map(request.old_state), plain_map(request.new_inputs)))
         roots = sorted({root(path) for path in changed})
-        return sdk.DiffResponse(changes=bool(changed), diffs=roots, detailed_diff=detailed(changed))
+        return sdk.DiffResponse(changes=bool(changed), diffs=roots)  # of a provider the SDK can tell no details
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
         settings = plain_map(request.args)
