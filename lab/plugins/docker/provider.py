@@ -36,9 +36,9 @@ class DockerProvider(TableProvider):
         return sdk.CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def diff_config(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
+        """Says no more than which inputs differ: the SDK's server makes "no changes" of a yes, and fails at details."""
         changed = dict(differences(plain_map(request.old_state), plain_map(request.new_inputs)))
-        roots = sorted({root(path) for path in changed})
-        return sdk.DiffResponse(changes=bool(changed), diffs=roots)  # of a provider the SDK can tell no details
+        return sdk.DiffResponse(diffs=sorted({root(path) for path in changed}))
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
         settings = plain_map(request.args)
