@@ -1,5 +1,6 @@
 """What a run costs that changes nothing: stack ``dev`` against an empty program on the same engine and environment."""
 
+import contextlib
 import statistics
 import subprocess
 import time
@@ -16,6 +17,7 @@ from tests.lab.program import DEV
 ROUNDS = 3
 UP = ["up", "--yes", "--skip-preview"]
 PREVIEW = ["preview"]
+REMOVE = ["stack", "rm", "--yes", "--force"]
 
 
 def measure() -> dict[str, float]:
@@ -55,9 +57,11 @@ def empty_project() -> Iterator[Callable[[list[str]], float]]:
             subprocess.run(command, cwd=folder, env=engine.environment(), capture_output=True, check=True)
             return time.monotonic() - started
 
+        with contextlib.suppress(subprocess.CalledProcessError):
+            run(REMOVE)  # what a run that was killed has left
         run(["stack", "init"])
         run(UP)
         try:
             yield run
         finally:
-            run(["stack", "rm", "--yes", "--force"])
+            run(REMOVE)
