@@ -34,7 +34,7 @@ test: check
 	$(PY) -m lab up
 	$(PY) -m pytest tests/lab -m "lab and not long"
 
-# Tests of the lab that CI has no time for: Harbor on hubs, growing a kubeadm cluster, damage by hand.
+# Tests of the lab that CI has no time for: Harbor on hubs, growing a kubeadm cluster, damage by hand, runs killed ten times.
 long: up
 	$(PY) -m pytest tests/lab -m "lab and long"
 

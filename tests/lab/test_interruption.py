@@ -19,7 +19,7 @@ from lab.paths import STATE
 from tests.lab.moments import Killed, Moment, deployment, finish, kill_at, kill_turn, killed_at
 from tests.lab.trial import ETCDCTL, Trial, on_spares
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 MASTERS = ("spare5", "spare6", "spare7")
 BALANCER = "spare8"
