@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from components.registered import Registered
+from components.registered import Registered, given
 from render.certificates import SIGNER
 
 HOURS_A_YEAR = 24 * 365
@@ -90,7 +90,7 @@ def leaf(name: str, algorithm: str, subject: Subject, signer: Pair, opts: pulumi
     key = private_key(name, KINDS[algorithm], opts).output("privateKeyPem")
     asked = {
         "privateKeyPem": key,
-        "subject": _given({"commonName": subject.common_name, "organization": subject.organization}),
+        "subject": given({"commonName": subject.common_name, "organization": subject.organization}),
         "dnsNames": [*subject.dns_names] or None,
         "ipAddresses": [*subject.ip_addresses] or None,
     }
@@ -114,7 +114,3 @@ def leaf(name: str, algorithm: str, subject: Subject, signer: Pair, opts: pulumi
         secret=("caPrivateKeyPem",),
     )
     return Pair(certificate.output("certPem"), key, certificate.output("validityEndTime"))
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

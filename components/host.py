@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pulumi
 
+from components.registered import given
 from components.remote_command import RemoteCommand
 from render import way_in
 from render.files import File, stage_script, wrap
@@ -104,7 +105,7 @@ class RemoteHost(pulumi.ComponentResource):
             hide_diffs=["update"],
             deleted_with=self if retires else None,
         )
-        return RemoteCommand(f"{self.settings.name}-{step}", _given(inputs), opts)
+        return RemoteCommand(f"{self.settings.name}-{step}", inputs, opts)
 
     def _tell(self, failed: pulumi.ErrorHookArgs) -> bool:
         """Says in our words why the host was not reached, above the plugin's own; nothing is tried again."""
@@ -211,11 +212,7 @@ def _endpoint(end: Ssh | Bastion) -> dict[str, Any]:
         "dialErrorLimit": DIALS,
         "perDialTimeout": SECONDS_A_DIAL,
     }
-    return _given(endpoint)
-
-
-def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in inputs.items() if value is not None}
+    return given(endpoint)
 
 
 def _mapped(value: T | pulumi.Output[T], function: Callable[[T], U | pulumi.Output[U]]) -> U | pulumi.Output[U]:

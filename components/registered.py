@@ -28,15 +28,21 @@ class Registered(pulumi.CustomResource):
         outputs: Iterable[str] = (),
         secret: Iterable[str] = (),
     ) -> None:
-        given = {name: value for name, value in inputs.items() if value is not None}
         version = _version(token.partition(":")[0])
         own = pulumi.ResourceOptions(version=version, additional_secret_outputs=[*secret])
-        super().__init__(token, name, {**dict.fromkeys(outputs), **given}, pulumi.ResourceOptions.merge(own, opts))
+        super().__init__(
+            token, name, {**dict.fromkeys(outputs), **given(inputs)}, pulumi.ResourceOptions.merge(own, opts)
+        )
 
     def output(self, name: str) -> pulumi.Output[Any]:
         """One of ``outputs``, by the schema's name."""
         found: pulumi.Output[Any] = getattr(self, name)
         return found
+
+
+def given(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not None: a nested input that is left out must not be there at all."""
+    return {name: value for name, value in inputs.items() if value is not None}
 
 
 @cache
