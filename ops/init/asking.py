@@ -44,7 +44,9 @@ class Asker:
         hint = f" ({', '.join(choices)})" if choices else ""
         while True:
             usual = {"default": default} if default else {}
-            answer: str | None = Prompt.ask(f"{question}{hint}", console=self.console, **usual)  # type: ignore[call-overload]
+            text = f"{question}{hint}"
+            # Rich's overloads want the default as a keyword, there or not; its absence is what makes an answer needed.
+            answer: str | None = Prompt.ask(text, console=self.console, **usual)  # type: ignore[call-overload]
             answer = (answer or "").strip()
             if not answer and default == "":
                 return ""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from lab import hosts
+from tests.lab.commands import ops
 from tests.lab.damage import DAMAGE, Damage
 from tests.lab.program import DEV, Load
-from tests.lab.test_status import ops
 
 REPAIR = {"repair": "after-the-damage"}
 

@@ -6,7 +6,6 @@ Runs on stack ``dev``, in the order of this file.
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from lab import engine, hosts, stack, stores, toolchain
-from lab.paths import CLONE
+from lab import hosts, stack, stores, toolchain
 from tests.lab import by_hand
+from tests.lab.commands import ops
 from tests.lab.harbor_clients import (
     ADMIN,
     NAME,
@@ -260,9 +259,7 @@ def test_ocis_conformance_suite_finds_what_it_finds_with_harbors_own_programs(ca
 
 def probe() -> "subprocess.CompletedProcess[str]":
     """``python -m ops harbor-probe``, as an operator runs it."""
-    command = [sys.executable, "-m", "ops", "harbor-probe", "--stack", DEV.stack]
-    wide = {**engine.environment(), "COLUMNS": "300"}
-    return subprocess.run(command, cwd=CLONE, env=wide, capture_output=True, text=True, check=False)
+    return ops("harbor-probe")
 
 
 def _deployment() -> dict[str, Any]:

@@ -1,16 +1,12 @@
 """What ``ops status``, ``ops verify`` and ``ops report`` say of stack ``dev`` as it shall be."""
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab import engine
-from lab.paths import CLONE
+from tests.lab.commands import ops
 from tests.lab.program import DEV
 
 MASTERS = ("emei", "shaolin", "wudang")
@@ -24,15 +20,6 @@ def dev_as_before() -> Iterator[None]:
     DEV.up().ok()
     yield
     DEV.up().ok()
-
-
-def ops(*words: str) -> "subprocess.CompletedProcess[str]":
-    """A command as an operator runs it; says how long it took."""
-    command = [sys.executable, "-m", "ops", *words, "--stack", DEV.stack]
-    started = time.monotonic()
-    done = subprocess.run(command, cwd=CLONE, env=engine.environment(), capture_output=True, text=True, check=False)
-    print(f"{' '.join(words)}: {time.monotonic() - started:.1f} s")
-    return done
 
 
 def test_a_stack_as_it_shall_be_is_well_and_nothing_differs() -> None:
