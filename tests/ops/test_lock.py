@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from ops import checksums
 from ops.lock import LockError, lock_release, write_lock
 from releases import LockFile, Mirror, ReleaseFile, read_lock, read_release
 from tests.ops import publishers
+from tests.ops.loopback import serving
 from tests.settings import samples
 
 RELEASE = "2026.11"
@@ -276,24 +275,8 @@ def mirror_content(file: ReleaseFile) -> dict[str, bytes]:
 @pytest.fixture
 def mirror_server(mirror_content: dict[str, bytes]) -> Iterator[str]:
     """A mirror of amd64 on a real port of the loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = mirror_content.get(self.path)
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing: the test reads what the command says."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(mirror_content.get) as url:
+        yield url
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -23,6 +22,7 @@ from releases import Mirror, ReleaseFile, read_release
 from releases.schema import HUB_IMAGES
 from tests.ops import contents
 from tests.ops.contents import Contents, Cut
+from tests.ops.loopback import serving
 
 RELEASE = "2026.11"
 MIRROR = Mirror(artifacts="http://mirror.example.com:8080", images="http://images.example.com:5000")
@@ -341,24 +341,8 @@ def served(file: ReleaseFile) -> Iterator[tuple[Contents, str]]:
     """The content on a real port of the loopback, as a mirror serves it."""
     mirror = Mirror(artifacts="http://m", images="http://m")
     world = Contents(file, mirror)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = world.content.get(f"http://m{self.path}")
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing: the test reads what the command says."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield world, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(lambda path: world.content.get(f"http://m{path}")) as url:
+        yield world, url
 
 
 @pytest.fixture
