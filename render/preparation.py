@@ -36,6 +36,7 @@ ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
         "adopt.sh",
         "adopt-undo.sh",
         "etcd.sh",
+        "etcd-handover.sh",
         "etcd-snapshot.sh",
         "founding-ticket.sh",
         "membership.sh",

@@ -4,7 +4,8 @@
 # Usage: activate-master.sh first|roll, with the variables of etcd.sh and kubelet.sh, and
 #   LOAD_BALANCERS    one "address:port" of a status page a word
 #   MASTERS           how many masters the stack has
-# first: at the end of staging. Acts only on a host that holds a founding ticket and runs nothing yet.
+# first: at the end of staging. Starts a host that holds a founding ticket and runs nothing yet; on one whose etcd shall
+#        change, stands by for the moments in which etcd's lead moves. Nothing else.
 # roll:  when the chain of hosts has come to this one.
 set -eu
 umask 077
@@ -192,12 +193,17 @@ roll_all() {
     install_part admin.secret >/dev/null
     approver_activate
     await_admission
+    etcd_roll_over
 }
 
 lock
 case $1 in
 first)
-    if [ -f "$ETCD_TICKET" ] && ! etcd_has_data; then start_all; fi
+    if etcd_has_data; then
+        ! pending etcd $ETCD_PARTS || etcd_stand_by
+    elif [ -f "$ETCD_TICKET" ]; then
+        start_all
+    fi
     ;;
 roll) roll_all ;;
 esac

@@ -8,6 +8,10 @@
 
 ETCD_TICKET=$EVENKEEL_STATE/etcd-founding-ticket
 ETCD_PEER_URL=https://$ADDRESS:2380
+HANDOVER=evenkeel.dev/handover # in etcd: "NAME ID" of the member that is about to hand the lead over, or "over"
+HELD=evenkeel.dev/held         # in etcd: a key for each master whose apiserver holds still
+HANDOVER_UNIT=evenkeel-handover
+HANDOVER_SCRIPT=/usr/local/lib/evenkeel/etcd-handover.sh
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt
 export ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
@@ -28,6 +32,15 @@ founding_ticket() {
 
 etcd_local() {
     etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=5s "$@"
+}
+
+etcd_status() {
+    etcd_local endpoint status --write-out=json
+}
+
+# etcd_number NAME STATUS: a number in it; nothing when it isn't there, as with the leader when there is none.
+etcd_number() {
+    printf '%s' "$2" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
 
 # Client addresses of all other members that the stack names, comma-separated.
@@ -154,15 +167,35 @@ etcd_may_stop() {
 }
 
 # Hands the leadership over, so that no write waits for an election. A leader that is about to go drops what it is asked
-# meanwhile, so this host's apiserver is away by then.
+# meanwhile, so this host's apiserver is away by then, and the others hold still.
 etcd_yield() {
-    yield_self=$(etcd_local endpoint status 2>/dev/null) || return 0
-    case $(printf '%s' "$yield_self" | awk -F ', ' '{ for (i = 5; i <= NF; i++) if ($i == "true" || $i == "false") { print $i; exit } }') in
-    true) ;;
-    *) return 0 ;;
-    esac
+    yield_status=$(etcd_status) || return 0
+    yield_self=$(etcd_number member_id "$yield_status")
+    [ "$(etcd_number leader "$yield_status")" = "$yield_self" ] || return 0
     yield_to=$(etcd_successor)
-    [ -z "$yield_to" ] || etcd_local move-leader "$yield_to" >/dev/null || say "etcd: the leader could not be moved; an election follows"
+    [ -n "$yield_to" ] || return 0
+    etcd_local del --prefix "$HELD/" >/dev/null
+    etcd_local put "$HANDOVER" "$NODE $yield_self" >/dev/null
+    await 2 etcd_others_hold || say "etcd: not all other masters hold still: a write may be refused while the lead moves"
+    etcd_local move-leader "$yield_to" >/dev/null || say "etcd: the leader could not be moved; an election follows"
+}
+
+etcd_others_hold() {
+    [ "$(etcd_local get --prefix --keys-only "$HELD/" | grep -c .)" -ge "$(etcd_others | tr , '\n' | grep -c .)" ]
+}
+
+# What etcd-handover.sh does here, from now until the roll is over.
+etcd_stand_by() {
+    ! systemctl is-active --quiet "$HANDOVER_UNIT" || return 0
+    systemd-run --quiet --collect --unit="$HANDOVER_UNIT" --property=RuntimeMaxSec=1800 \
+        --property=ExecStopPost="$HANDOVER_SCRIPT resume" \
+        --setenv=NODE="$NODE" --setenv=ADDRESS="$ADDRESS" --setenv=ETCD_MEMBERS="$ETCD_MEMBERS" \
+        "$HANDOVER_SCRIPT" watch
+}
+
+# The last member in the order of turns tells all.
+etcd_roll_over() {
+    [ "${ETCD_MEMBERS##* }" != "$NODE=$ETCD_PEER_URL" ] || etcd_local put "$HANDOVER" over >/dev/null
 }
 
 # The id of a member that has had its turn in this roll, else of the one that has it last: so the leader moves seldom.
@@ -193,6 +226,7 @@ etcd_promote() {
         await 120 etcd_promoted "$promote_id" ||
             fail etcd "the learner had not caught up after 2 minutes" "look at its log under /var/log/pods; the next up resumes here"
         say "etcd: votes"
+        etcd_stand_by
     }
 }
 

@@ -74,7 +74,7 @@ retire_lb() {
 retire_master() {
     [ -e "$EVENKEEL_STATE/applied/etcd.index" ] || [ -d /var/lib/etcd ] || return 0
     say "taking etcd and the control plane away"
-    stop evenkeel-csr-approver
+    stop evenkeel-csr-approver evenkeel-handover
     # shellcheck disable=SC2086 # lists are words
     {
         drop $MASTER_PARTS
