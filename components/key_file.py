@@ -15,8 +15,13 @@ import pulumi
 from settings import Ssh
 
 
-def key_file(ssh: Ssh) -> str:
-    """The key's file, under a name that is the same in every run: another one would be a change of the provider."""
+def key_file(ssh: Ssh) -> str | None:
+    """The key's file, under a name that is the same in every run: another one would be a change of the provider.
+
+    None where an SSH agent has the key.
+    """
+    if ssh.by_agent:
+        return None
     if ssh.private_key_file is not None:
         return ssh.private_key_file
     folder = _own_folder()

@@ -63,8 +63,11 @@ def ask(host: Host, script: str, seconds: float = SECONDS) -> Answer:
 
 
 @contextlib.contextmanager
-def _identity(host: Host) -> Iterator[str]:
-    """The private key in a file of its own for as long as ``ssh`` needs it."""
+def _identity(host: Host) -> Iterator[str | None]:
+    """The private key in a file of its own for as long as ``ssh`` needs it; None where an SSH agent has it."""
+    if host.ssh.by_agent:
+        yield None
+        return
     descriptor, path = tempfile.mkstemp(prefix="evenkeel-")  # readable by this user only
     try:
         with os.fdopen(descriptor, "w") as file:

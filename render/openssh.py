@@ -12,13 +12,13 @@ from settings import Bastion, Ssh
 DIAL_SECONDS = 10
 
 
-def options(ssh: Ssh, identity: str) -> list[str]:
-    """The options, with the private key in the file ``identity``."""
+def options(ssh: Ssh, identity: str | None) -> list[str]:
+    """The options, with the private key in the file ``identity``, or None for those of an SSH agent."""
     bastion = ["-o", f"ProxyCommand={_through(ssh.bastion, identity)}"] if ssh.bastion else []
     return [*_options(ssh.host_key, identity), *bastion]
 
 
-def command(ssh: Ssh, identity: str, words: list[str]) -> list[str]:
+def command(ssh: Ssh, identity: str | None, words: list[str]) -> list[str]:
     """The whole command that runs ``words`` on the host."""
     return [
         "ssh",
@@ -34,7 +34,7 @@ def command(ssh: Ssh, identity: str, words: list[str]) -> list[str]:
     ]
 
 
-def _options(host_key: str, identity: str) -> list[str]:
+def _options(host_key: str, identity: str | None) -> list[str]:
     kind = host_key.split()[0]
     chosen = {
         "BatchMode": "yes",
@@ -44,13 +44,13 @@ def _options(host_key: str, identity: str) -> list[str]:
         "GlobalKnownHostsFile": "none",
         "KnownHostsCommand": f"/bin/echo %H {host_key}",
         "HostKeyAlgorithms": "rsa-sha2-512,rsa-sha2-256" if kind == "ssh-rsa" else kind,
-        "IdentitiesOnly": "yes",
+        "IdentitiesOnly": "yes" if identity else "no",
     }
     words = [word for name, value in chosen.items() for word in ("-o", f"{name}={value}")]
-    return ["-F", "none", *words, "-i", identity]
+    return ["-F", "none", *words, *(["-i", identity] if identity else [])]
 
 
-def _through(bastion: Bastion, identity: str) -> str:
+def _through(bastion: Bastion, identity: str | None) -> str:
     """The bastion's own ``ssh``: a plain jump would take over neither its key nor the pinned one."""
     words = ["ssh", *_options(bastion.host_key, identity), "-l", bastion.user, "-p", str(bastion.port)]
     return f"{shlex.join(words).replace('%', '%%')} -W [%h]:%p {shlex.quote(bastion.host)}"

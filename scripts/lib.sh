@@ -97,11 +97,10 @@ revision_of() {
 
 # live_files PART...: the live files of these parts, in any form that another state of them would change.
 live_files() {
-    for live_part in "$@"; do cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$live_part/index"; done | LC_ALL=C sort -u |
-        sed "s,^,$EVENKEEL_ROOT," | tr '\n' '\0' >"$EVENKEEL_STATE/applied/.live"
+    live_paths=$(for live_part in "$@"; do cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$live_part/index"; done | LC_ALL=C sort -u | sed "s,^,$EVENKEEL_ROOT,")
     {
-        xargs -0 -r stat -c '%a %U:%G %n' <"$EVENKEEL_STATE/applied/.live"
-        xargs -0 -r sha256sum <"$EVENKEEL_STATE/applied/.live"
+        printf '%s' "$live_paths" | tr '\n' '\0' | xargs -0 -r stat -c '%a %U:%G %n'
+        printf '%s' "$live_paths" | tr '\n' '\0' | xargs -0 -r sha256sum
     } 2>&1 || :
 }
 

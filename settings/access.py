@@ -6,6 +6,7 @@ Does not own: connecting (``components.host``).
 
 import base64
 import binascii
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from settings.paths import path_of, reason
 from settings.schema import BastionSettings, HostSettings, SshSettings
 from settings.secret_keys import SSH_KEY, setting
 from settings.stack import Bastion, Host, Ssh
+
+AGENT_SOCKET = "SSH_AUTH_SOCK"  # as OpenSSH's own programs and pulumi-command find it
 
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _UNENCRYPTED = b"openssh-key-v1\x00\x00\x00\x00\x04none"
@@ -93,7 +96,16 @@ def _known_hosts(draft: Draft, ssh: SshSettings, root: Path) -> list[known_hosts
 
 
 def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None:
+    """None where there is none, because of a fault or because an agent has it."""
     private_key = draft.secrets.get(SSH_KEY)
+    if ssh.agent:
+        if private_key is not None or ssh.private_key_file is not None:
+            what = f"is set, and so is {SSH_KEY if private_key is not None else 'ssh.privateKeyFile'}"
+            draft.faults.append(fault(_AGENT, "true", what, "keep one of the two"))
+        elif not os.environ.get(AGENT_SOCKET):
+            remedy = "start one and give it the key (`eval $(ssh-agent)`, `ssh-add FILE`), or name the key's file"
+            draft.faults.append(fault(_AGENT, "true", f"no agent runs here ({AGENT_SOCKET} is not set)", remedy))
+        return None
     if private_key is not None and ssh.private_key_file is not None:
         what = f"is given, and so is {SSH_KEY}"
         draft.faults.append(fault(_KEY_FILE, ssh.private_key_file, what, "keep one of the two"))
@@ -101,7 +113,7 @@ def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None
     if private_key is not None:
         return _usable(draft, (SSH_KEY,), HIDDEN, private_key)
     if ssh.private_key_file is None:
-        remedy = f"name the key's file, or set it with {setting(SSH_KEY)}"
+        remedy = f"name the key's file, set it with {setting(SSH_KEY)}, or let an SSH agent have it (ssh.agent: true)"
         draft.faults.append(fault(_KEY_FILE, None, f"is not set, and neither is {SSH_KEY}", remedy))
         return None
     try:
@@ -114,6 +126,7 @@ def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None
 
 
 _KEY_FILE = ("ssh", "privateKeyFile")
+_AGENT = ("ssh", "agent")
 
 
 def _usable(draft: Draft, path: tuple[str, ...], value: str, text: str) -> SecretStr | None:

@@ -135,6 +135,7 @@ class SshSettings(Section):
     port: Port = 22
     known_hosts: str
     private_key_file: str | None = None
+    agent: bool = False
     bastion: BastionSettings | None = None
 
 

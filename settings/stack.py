@@ -29,7 +29,8 @@ class Bastion:
 class Ssh:
     """How one host is reached, with the key that it must show.
 
-    ``private_key_file`` is the private key's file as configured, None where the key itself is.
+    ``private_key_file`` is the private key's file as configured, None where the key itself is. Both are empty where an
+    SSH agent has the key.
     """
 
     host: str
@@ -39,6 +40,11 @@ class Ssh:
     private_key: SecretStr
     bastion: Bastion | None
     private_key_file: str | None = None
+
+    @property
+    def by_agent(self) -> bool:
+        """Whether the key is an SSH agent's to choose and to use."""
+        return not self.private_key.get_secret_value()
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def test_a_preview_writes_no_key_and_an_up_writes_one_that_only_its_user_reads(
     ssh = samples.stack(tmp_path, values).hosts["hub1"].ssh
     seen: list[str] = []
     for preview in (True, False):
-        run(lambda: seen.append(key_file(ssh)), preview=preview)
+        run(lambda: seen.append(str(key_file(ssh))), preview=preview)
         assert Path(seen[-1]).exists() is not preview
     assert seen[0] == seen[1]
     assert Path(seen[0]).stat().st_mode & 0o777 == 0o600

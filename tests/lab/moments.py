@@ -29,7 +29,7 @@ until {until}; do
     n=$((n + 1)); [ $n -lt {tries} ] || {{ cat /run/turn.log; echo 'too late'; exit 1; }}
     sleep {glance}
 done
-kill -9 -- -$!"""
+kill -9 -$!"""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -21,21 +20,14 @@ from ops.mirror.fill import Job
 from releases import Mirror, read_release
 from render.containerd import mirror_url
 from tests.ops.contents import Contents
+from tests.pages import block
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.built
 
-PAGE = (Path(__file__).parents[2] / "docs" / "airgap.md").read_text()
 SECONDS = 20
 BOTH = ("amd64", "arm64")
 CLIENT = httpx.Client()
-
-
-def block(language: str) -> str:
-    """The one block of the page in that language."""
-    text: str
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return text
 
 
 def filled(folder: Path, whole: bool = False) -> Job:
@@ -62,7 +54,9 @@ def served(folder: Path, command: list[str | Path], address: str, path: str) -> 
 def registry(folder: Path, storage: Path, writable: bool = False) -> contextlib.AbstractContextManager[str]:
     """A registry by the page's own configuration, with another folder and port."""
     address = free_address()
-    configuration = yaml.safe_load(block("yaml").replace("/srv/mirror/images", str(storage)).replace(":5000", address))
+    configuration = yaml.safe_load(
+        block("airgap", "yaml").replace("/srv/mirror/images", str(storage)).replace(":5000", address)
+    )
     if writable:
         del configuration["storage"]["maintenance"]
         configuration["validation"] = {"manifests": {"urls": {"allow": ["^https://example.com/"]}}}
@@ -74,7 +68,7 @@ def registry(folder: Path, storage: Path, writable: bool = False) -> contextlib.
 def nginx(folder: Path, root: Path) -> contextlib.AbstractContextManager[str]:
     """nginx by the page's own configuration, with another folder and port."""
     address = free_address()
-    server = block("nginx").replace("/srv/mirror/artifacts", str(root)).replace("8080", address)
+    server = block("airgap", "nginx").replace("/srv/mirror/artifacts", str(root)).replace("8080", address)
     folder.mkdir()
     around = f"daemon off; user root; pid {folder}/pid; error_log stderr; events {{}} http {{ access_log off; "
     (folder / "nginx.conf").write_text(f"{around}{server} }}")
@@ -151,7 +145,7 @@ def test_with_every_platform_it_is_copied_into_another_registry_as_the_page_says
         registry(tmp_path / "ours", tmp_path / "mirror/images") as ours,
         registry(tmp_path / "other", tmp_path / "storage", writable=True) as other,
     ):
-        script = block("sh").replace("localhost:5000", ours).replace("REGISTRY", f"{other}/project")
+        script = block("airgap", "sh").replace("localhost:5000", ours).replace("REGISTRY", f"{other}/project")
         done = subprocess.run(
             ["sh", "-eu"], input=script, text=True, capture_output=True, check=False, env=os.environ | {"PATH": path}
         )

@@ -14,9 +14,10 @@ from ops.adopt import look
 from render.preparation import privileged_shell, retiring
 from tests.components.composed import control_plane
 from tests.components.recorder import commands, run
+from tests.pages import DOCS, block
 from tests.settings import samples
 
-PAGE = Path(__file__).parents[2] / "docs" / "least-privilege.md"
+SUDOERS = block("least-privilege", "sudoers")
 USER = "deploy"
 SECURE_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Says what it was asked to run, and lets it pass.
@@ -26,18 +27,12 @@ printf '%s\\n' "$*" >>"$ASKED"
 """
 
 
-def sudoers() -> str:
-    """The page's own text."""
-    (text,) = re.findall(r"^```sudoers\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    return str(text)
-
-
 def allowed(command: str) -> bool:
     """Whether the file lets the user run it, by the rules of sudoers(5) as far as the file uses them.
 
     A command by itself may have any arguments, ``""`` none, and a pattern matches over all of them.
     """
-    lines = sudoers().replace("\\\n", "").splitlines()
+    lines = SUDOERS.replace("\\\n", "").splitlines()
     aliases = dict(line.removeprefix("Cmnd_Alias ").split(" = ") for line in lines if line.startswith("Cmnd_Alias"))
     (grant,) = [line for line in lines if line.startswith(f"{USER} ")]
     names = grant.removeprefix(f"{USER} ALL=(root) NOPASSWD: ").split(", ")
@@ -97,7 +92,7 @@ def test_every_step_that_is_mended_is_let_through(stack: settings.Stack, tmp_pat
 
 
 def test_every_role_that_may_leave_a_host_is_let_through(stack: settings.Stack, tmp_path: Path) -> None:
-    source = "".join(path.read_text() for path in (PAGE.parents[1] / "components").glob("*.py"))
+    source = "".join(path.read_text() for path in (DOCS.parent / "components").glob("*.py"))
     roles = set(re.findall(r'retires="(\w+)"', source))
     assert roles == {"master", "node", "lb"}
     for role in roles:
@@ -144,11 +139,11 @@ def test_nothing_else_is_let_through(command: str) -> None:
 
 def test_what_comes_on_standard_input_is_not_logged() -> None:
     """Secrets travel there, and a site may have sudo keep what it reads."""
-    assert f"Defaults:{USER} !requiretty, !log_input" in sudoers()
+    assert f"Defaults:{USER} !requiretty, !log_input" in SUDOERS
 
 
 def test_the_file_is_one_that_sudo_reads(tmp_path: Path) -> None:
-    (tmp_path / "evenkeel").write_text(sudoers())
+    (tmp_path / "evenkeel").write_text(SUDOERS)
     (tmp_path / "evenkeel").chmod(0o440)
     done = subprocess.run(["visudo", "-c", "-f", tmp_path / "evenkeel"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

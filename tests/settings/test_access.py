@@ -8,6 +8,7 @@ import asyncssh
 import pytest
 
 import settings
+from render import openssh
 from settings import known_hosts
 from tests.settings import samples
 
@@ -133,6 +134,14 @@ KEYS: list[tuple[dict[str, Any], str]] = [
     ({"ssh.privateKeyFile": "known_hosts"}, "evenkeel:ssh.privateKeyFile: known_hosts: is not an SSH private key"),
     ({"ssh.privateKeyFile": None}, "evenkeel:ssh.privateKeyFile: (not set): is not set, and neither is sshPrivateKey"),
     (
+        {"ssh.agent": True},
+        "evenkeel:ssh.agent: true: is set, and so is ssh.privateKeyFile; keep one of the two",
+    ),
+    (
+        {"ssh.agent": True, "ssh.privateKeyFile": None},
+        "evenkeel:ssh.agent: true: no agent runs here (SSH_AUTH_SOCK is not set); start one",
+    ),
+    (
         {"sshPrivateKey": samples.PRIVATE_KEY},
         "evenkeel:ssh.privateKeyFile: id_ed25519: is given, and so is sshPrivateKey",
     ),
@@ -155,8 +164,9 @@ KEYS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "start"), KEYS)
 def test_a_key_that_cannot_serve_is_refused_without_being_shown(
-    root: Path, changes: dict[str, Any], start: str
+    root: Path, changes: dict[str, Any], start: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     values = samples.values()
     for path, value in changes.items():
         samples.put(values, path, value)
@@ -178,3 +188,13 @@ def test_the_private_key_is_not_in_what_a_stack_prints(root: Path) -> None:
     assert stack.hosts["emei"].ssh.private_key.get_secret_value() == samples.PRIVATE_KEY
     for text in (repr(stack), str(stack), f"{stack.hosts}", str(stack.hosts["emei"].ssh)):
         assert "bm90" not in text
+
+
+def test_an_agent_keeps_the_key_from_the_stack_altogether(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of a hardware token, which gives no key away."""
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    values = samples.put(samples.put(samples.values(), "ssh.privateKeyFile", None), "ssh.agent", True)
+    ssh = settings.parse(values, root).hosts["emei"].ssh
+    assert ssh.by_agent
+    assert openssh.options(ssh, None)[-2:] == ["-o", "IdentitiesOnly=no"]
+    assert "-i" not in openssh.options(ssh, None)

@@ -1,0 +1,130 @@
+"""One ``up`` as a guarded site has it, done as docs/airgap.md and docs/least-privilege.md say.
+
+A host that reaches nothing but a mirror, filled as a folder and served there, and that lets nobody in but an ordinary
+user with the page's sudoers file, whose key an SSH agent holds, by way of a bastion that lets through to it alone.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import hosts, ssh, stack, toolchain
+from lab.mirror import content, serve
+from lab.paths import CLONE, PRIVATE_KEY, PUBLIC_KEY
+from tests.lab.trial import Trial, on_spares
+from tests.pages import block
+
+HOST, GATE = "spare12", "spare13"
+ADDRESS, GATE_ADDRESS = hosts.ADDRESSES[HOST], hosts.ADDRESSES[GATE]
+MIRROR = {"artifacts": f"http://{GATE_ADDRESS}:8080", "images": f"http://{GATE_ADDRESS}:5000"}
+NEW_USER = """set -eu
+useradd --create-home --shell /bin/sh "$1"
+install -d -m 700 -o "$1" "/home/$1/.ssh"
+cat >"/home/$1/.ssh/authorized_keys"
+chown "$1" "/home/$1/.ssh/authorized_keys"
+"""
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[None]:
+    """Holds the key; the stack has none."""
+    said = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    own = dict(line.split(";")[0].split("=") for line in said.splitlines() if "=" in line)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own.items():
+            patch.setenv(name, value)
+        try:
+            subprocess.run(["ssh-add", "-q", PRIVATE_KEY], check=True)
+            yield
+        finally:
+            subprocess.run(["ssh-agent", "-k"], capture_output=True, check=True)
+
+
+@pytest.fixture(scope="module")
+def trial(agent: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """A master that is its own load balancer; no ``up`` yet."""
+    values = {
+        "cluster": {"cni": "none"},
+        "ssh": {
+            "user": "deploy",
+            "privateKeyFile": None,
+            "agent": True,
+            "bastion": {"host": GATE_ADDRESS, "user": "through"},
+        },
+        "loadBalancer": {"address": ADDRESS, "port": 7443, "vip": None, "extraSans": []},
+        "release": {"mirror": MIRROR},
+    }
+    with on_spares("airgap", {HOST: ["master", "lb"]}, values) as made:
+        if GATE in hosts.names():
+            hosts.destroy(GATE)
+        hosts.create(GATE)
+        ssh.trust(GATE)
+        try:
+            serve_folder(tmp_path_factory.mktemp("mirror"))
+            guard()
+            yield made
+        finally:
+            hosts.destroy(GATE)
+
+
+def serve_folder(folder: Path) -> None:
+    """Fills a folder from the lab's own mirror, in place of the publishers, carries it to the gate and serves it."""
+    sources = [f"--mirror-artifacts={serve.ARTIFACTS}", f"--mirror-images={serve.IMAGES}"]
+    words = [stack.release_name(), str(folder), f"--lock={stack.lock(stack.release_name())}"]
+    command = [sys.executable, "-m", "ops", "mirror", *words, f"--arch={content.architecture()}", *sources]
+    subprocess.run(command, cwd=CLONE, check=True)
+    hosts.copy(GATE, folder, "/srv/mirror")
+    hosts.copy(GATE, toolchain.binary("registry", "registry"), "/usr/local/bin/registry")
+    hosts.run(GATE, "cat >/etc/nginx/conf.d/mirror.conf", stdin=block("airgap", "nginx"), check=True)
+    hosts.run(GATE, "cat >/etc/mirror-registry.yml", stdin=block("airgap", "yaml"), check=True)
+    hosts.run(GATE, "chmod -R a+rX /srv/mirror && systemctl restart nginx", check=True)
+    hosts.run(GATE, "systemd-run --unit=mirror-registry registry serve /etc/mirror-registry.yml", check=True)
+
+
+def guard() -> None:
+    """The users of docs/least-privilege.md, and a host that reaches no other mirror and lets in nobody else."""
+    key = PUBLIC_KEY.read_text()
+    through = f'restrict,port-forwarding,permitopen="{ADDRESS}:22" {key}'
+    hosts.run(GATE, ["sh", "-c", NEW_USER, "sh", "through"], stdin=through, check=True)
+    hosts.run(HOST, ["sh", "-c", NEW_USER, "sh", "deploy"], stdin=f'from="{GATE_ADDRESS}",restrict {key}', check=True)
+    sudoers = "umask 337 && cat >/etc/sudoers.d/evenkeel && visudo -cf /etc/sudoers.d/evenkeel"
+    hosts.run(HOST, sudoers, stdin=block("least-privilege", "sudoers"), check=True)
+    hosts.run(HOST, "rm -r /root/.ssh /etc/sudoers.d/operator", check=True)
+    hosts.run(HOST, f"ip route add blackhole {serve.ADDRESS}", check=True)
+
+
+def test_a_user_of_the_sudoers_file_behind_a_bastion_brings_a_host_up_from_a_mirrors_folder(trial: Trial) -> None:
+    trial.program.up().ok()
+    assert "ok" in trial.kubectl("get", "--raw=/readyz")
+    assert trial.program.steps() == []
+    fetched = hosts.run(GATE, "grep -c ' 200 ' /var/log/nginx/access.log", check=True).stdout
+    assert int(fetched) > 0, "the host has fetched nothing from the gate"
+
+
+def test_sudo_refused_nothing_that_was_run(trial: Trial) -> None:
+    """And wrote down each step, so that who did what can be told afterwards."""
+    said = hosts.run(HOST, "journalctl --no-pager --identifier=sudo", check=True).stdout
+    assert "COMMAND=/usr/bin/sh -s -- first" in said
+    assert "not allowed" not in said
+
+
+def test_another_user_is_not_let_in_nor_past_the_bastion_to_other_hosts(trial: Trial) -> None:
+    """The guard itself holds: else the ``up`` above has proven nothing."""
+    for target in (f"{hosts.ADDRESSES['shaolin']}:22", f"{GATE_ADDRESS}:22"):
+        assert "administratively prohibited" in ssh_says("-W", target, f"through@{GATE_ADDRESS}")
+    for user in ("deploy", "root"):
+        assert "Permission denied" in ssh_says(f"{user}@{ADDRESS}", "true")
+
+
+def ssh_says(*words: str) -> str:
+    """What OpenSSH's client says when it is refused, with the agent's key and any host key."""
+    options = ["-oBatchMode=yes", "-oStrictHostKeyChecking=no", f"-oUserKnownHostsFile={os.devnull}"]
+    done = subprocess.run(["ssh", *options, *words], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode != 0
+    return done.stderr
