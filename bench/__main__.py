@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import birth, ground, harbor, idle, latency, table
+from bench import added_host, birth, ground, growth, harbor, idle, latency, operate, table
 from lab import engine
 from lab.progress import console, step
 
@@ -32,6 +32,12 @@ def main() -> None:
         measured |= latency.measure()
     with step("Harbor: logins, renewed secrets, pulls, and a Harbor added to a cluster"):
         measured |= harbor.measure()
+    with step("a kubeadm master that grows to three"):
+        measured |= growth.measure()
+    with step("what one host more costs"):
+        measured |= added_host.measure()
+    with step("status, verify, and what of damage by hand they find"):
+        measured |= operate.measure()
     measured["load_average_at_end"] = round(os.getloadavg()[0], 1)
     found = table.results(measured)
     table.RESULTS.write_text(json.dumps(found, indent=2) + "\n")

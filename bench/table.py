@@ -101,6 +101,55 @@ FIGURES = (
         lambda m: m["harbor_up_seconds"] / m["harbor_script_seconds"],
         "{harbor_up_seconds:.1f} s / {harbor_script_seconds:.1f} s",
     ),
+    Figure(
+        "adopt_seconds_vs_kubeadm_join",
+        "a kubeadm master grows to three, with its worker: `pulumi up` against kubeadm and a script by hand",
+        0.6,
+        lambda m: m["adopt_seconds"] / m["adopt_by_kubeadm_seconds"],
+        "{adopt_seconds:.1f} s / {adopt_by_kubeadm_seconds:.1f} s",
+    ),
+    Figure(
+        "adopt_api_unavailable_seconds",
+        "meanwhile, the longest time in which a client of the first master had no answer",
+        15,
+        lambda m: m["adopt_unavailable_seconds"],
+        "{adopt_lost_writes} acknowledged writes lost",
+    ),
+    Figure(
+        "adopt_workload_failed_requests",
+        "meanwhile, failed requests between pods through a Service",
+        0,
+        lambda m: m["adopt_workload_failures"],
+        "{adopt_workload_requests} requests",
+    ),
+    Figure(
+        "cost_per_added_host",
+        "seconds that each host adds to a first `up` of preparation, its own work left out",
+        0.25,
+        lambda m: m["added_host_seconds"],
+        "{crowd_seconds} s; memory for most: engine {crowd_engine_mb:.0f} MB, program {crowd_program_mb:.0f} MB",
+    ),
+    Figure(
+        "status_seconds",
+        "`ops status` of stack `dev`",
+        3,
+        lambda m: m["status_seconds"],
+        "{hosts} hosts",
+    ),
+    Figure(
+        "verify_seconds_10_hosts",
+        "`ops verify` of stack `dev`, which has fewer",
+        6,
+        lambda m: m["verify_seconds"],
+        "{hosts} hosts",
+    ),
+    Figure(
+        "verify_missed",
+        "of the kinds of damage by hand, those that `ops verify` does not find",
+        0,
+        lambda m: m["damaged"] - m["damage_found"],
+        "{damage_found} of {damaged} found; {damage_left} left after one `up`",
+    ),
 )
 
 
@@ -161,5 +210,9 @@ def _above(value: float, target: float | None) -> bool:
 
 
 def _words(measured: Measured) -> dict[str, Any]:
-    connections = ", ".join(f"{host} {count}" for host, count in measured["ssh_connections"].items())
-    return {**measured, "ssh_connections": connections}
+    texts = {name: _listed(measured.get(name, {})) for name in ("ssh_connections", "crowd_seconds")}
+    return {**measured, **texts}
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,9 +1,16 @@
 """What people do to hosts and clusters by hand: one row each, with what ``ops verify`` must say of it.
 
-Does not own finding or mending it (tests/lab/test_damage.py).
+Owns doing all of it to stack ``dev`` at once, and one ``up`` that mends it. Does not own what is expected of that
+(tests/lab/test_damage.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from lab import hosts
+from tests.lab.commands import ops
+from tests.lab.program import DEV, Load
 
 SCHEDULER = "/etc/kubernetes/manifests/kube-scheduler.yaml"
 PKI = "/etc/kubernetes/pki"
@@ -79,3 +86,28 @@ DAMAGE = (
         "Deployment kube-system/coredns spec.template.spec.containers[coredns].image is",
     ),
 )
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What verify said of the damage, and after the ``up`` that mended it; what clients saw of that ``up``."""
+
+    found: str
+    left: str
+    clients: Mapping[str, Mapping[str, Any]]
+
+
+def damage_and_mend() -> Mended:
+    """Leaves stack ``dev`` as it shall be."""
+    DEV.up().ok()
+    for damage in DAMAGE:
+        hosts.run(damage.host, damage.command, check=True)
+    found = " ".join(ops("verify").stdout.split())
+    load = Load.start()
+    try:
+        DEV.up({"repair": "after-the-damage"}).ok()
+    finally:
+        clients = load.stop()
+    left = ops("verify").stdout
+    DEV.up().ok()
+    return Mended(found, left, clients)

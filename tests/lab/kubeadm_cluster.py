@@ -55,7 +55,7 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
         list(pool.map(_fresh, everybody))
     ssh.ensure(everybody)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda name: _install(name, stack), (master, worker)))
+        list(pool.map(lambda name: install(name, stack), (master, worker)))
     for name in spares:
         _lay_network(name)
     _put(master, File("/etc/kubeadm.yaml", yaml.safe_dump_all(_configuration(master, stack))))
@@ -69,6 +69,12 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
     cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
     cluster.kubectl("rollout", "status", "--namespace=kube-system", "deployment/coredns", "--timeout=120s")
     return cluster
+
+
+def label_as_before_1_24(cluster: KubeadmCluster) -> None:
+    """The master as kubeadm made it until 1.24, and as it stays on clusters that were upgraded since."""
+    role = "node-role.kubernetes.io"
+    cluster.kubectl("label", "node", cluster.master, f"{role}/master=", f"{role}/control-plane-")
 
 
 def empty(names: Sequence[str]) -> None:
@@ -104,7 +110,8 @@ def _fresh(name: str) -> None:
     hosts.create(name)
 
 
-def _install(name: str, stack: Stack) -> None:
+def install(name: str, stack: Stack) -> None:
+    """Programs and units as packages bring them, and a container runtime that runs."""
     run(name, "mkdir -p /opt/cni/bin")
     for folder, programs in ((PACKAGED, PROGRAMS), ("/opt/cni/bin", CNI_PROGRAMS)):
         for group, names in programs.items():

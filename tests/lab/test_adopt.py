@@ -1,9 +1,6 @@
 """A cluster that the real kubeadm made grows in place, under a workload and under clients of its only master."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +9,29 @@ from typing import Any
 import pytest
 import yaml
 
-import settings
-from lab import engine, hosts, stack
-from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
+from lab import hosts
+from lab.paths import CLONE
 from tests.lab import adopted_workload, kubeadm_cluster
+from tests.lab.adoption import (
+    ADDRESS,
+    BALANCER,
+    MASTER,
+    NAME,
+    SECOND,
+    THIRD,
+    WORKER,
+    like_dev,
+    look,
+    project,
+    sections,
+)
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.moments import Killed, Moment, finish, kill_at
-from tests.lab.program import FOLDER, Load, Program, Run
+from tests.lab.program import Load, Program, Run
 from tests.lab.trial import ETCDCTL, Trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
-NAME = "adopt"
-MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))
-ADDRESS = hosts.ADDRESSES[BALANCER]
 LEARNS = f"({ETCDCTL} member list | grep -q ', true$')"
 APISERVER_AWAY = "[ ! -e /etc/kubernetes/manifests/kube-apiserver.yaml ]"
 JOINING = Moment("the second master joins", rf"{SECOND}-activate creating", MASTER, LEARNS)
@@ -109,6 +115,7 @@ def grown() -> Iterator[Grown]:
     try:
         cluster = kubeadm_cluster.make(MASTER, WORKER, everybody[2:], like_dev())
         adopted_workload.start(cluster)
+        kubeadm_cluster.label_as_before_1_24(cluster)
         looked = look_twice(cluster)
         program = Program(NAME, sections(looked.files[1]))
         before = seen(cluster)
@@ -128,25 +135,11 @@ def grown() -> Iterator[Grown]:
             path.unlink()
 
 
-def like_dev() -> settings.Stack:
-    """The lab's own settings, for a host that no stack has."""
-    master = {"address": hosts.ADDRESSES["shaolin"], "roles": ["master", "lb"]}
-    balancer = {"address": master["address"], "port": 8443, "vip": None}
-    values = Program("like-dev", {"hosts": {"shaolin": master}, "loadBalancer": balancer}).settings()
-    return settings.parse(values, CLONE)
-
-
 def look_twice(cluster: KubeadmCluster) -> Looked:
-    """In a project's folder of its own: the clone has no file for this stack."""
-    folder = FOLDER / NAME
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "Pulumi.yaml").write_text((CLONE / "Pulumi.yaml").read_text())
-    path = folder / f"Pulumi.{NAME}.yaml"
-    salt = yaml.safe_load(stack.SETTINGS.read_text())["encryptionsalt"]
-    path.write_text(yaml.safe_dump({"encryptionsalt": salt}))
+    path = project()
     before = everything(cluster)
-    said, first = look(folder), path.read_text()
-    look(folder)
+    said, first = look(), path.read_text()
+    look()
     return Looked((before, everything(cluster)), (first, path.read_text()), said)
 
 
@@ -155,7 +148,7 @@ def join_and_undo(program: Program, everybody: list[str]) -> Undone:
     kept = kubeadm_cluster.run(MASTER, KEPT)
     kill_at(Trial(program, [MASTER], everybody), JOINING, None, Killed())
     hosts.disconnect(SECOND)
-    said = look(FOLDER / NAME, "--undo")
+    said = look("--undo")
     members = kubeadm_cluster.run(MASTER, f"{ETCDCTL} member list")
     left = kubeadm_cluster.run(MASTER, KEPT)
     kubeadm_cluster.empty(everybody[2:])
@@ -177,31 +170,8 @@ def grow(trial: Trial) -> tuple[Killed, Run]:
     return killed, cut
 
 
-def look(folder: Path, *more: str) -> str:
-    command = [sys.executable, "-m", "ops", "adopt", f"root@{hosts.ADDRESSES[MASTER]}", "--stack", NAME, *more]
-    command += ["--known-hosts", str(KNOWN_HOSTS), "--identity", str(PRIVATE_KEY)]
-    environment = {**os.environ, **engine.environment(), "PYTHONPATH": str(CLONE)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def everything(cluster: KubeadmCluster) -> str:
     return "".join(kubeadm_cluster.run(name, LISTED) for name in (cluster.master, cluster.worker))
-
-
-def sections(text: str) -> dict[str, Any]:
-    """What the look wrote, and what a user adds to it: two masters, a load balancer, and where the lab fetches from."""
-    config = yaml.safe_load(text)["config"]
-    written = {name.removeprefix("evenkeel:"): value for name, value in config.items()}
-    added = {name: {"address": hosts.ADDRESSES[name], "roles": ["master"]} for name in (SECOND, THIRD)}
-    added[BALANCER] = {"address": ADDRESS, "roles": ["lb"]}
-    release = yaml.safe_load(stack.SETTINGS.read_text())["config"]["evenkeel:release"]
-    return written | {
-        "hosts": written["hosts"] | added,
-        "loadBalancer": {"address": ADDRESS, "vip": None, "extraSans": []},
-        "release": release,
-    }
 
 
 def seen(cluster: KubeadmCluster) -> Seen:
@@ -249,12 +219,15 @@ def test_a_master_that_is_cut_off_while_it_joins_is_named_and_the_next_run_goes_
 
 
 def test_a_snapshot_from_before_lies_here_and_is_whole(grown: Grown) -> None:
-    path = grown.snapshots[-1]
-    hosts.copy(MASTER, path, "/var/tmp/snapshot.db")
-    assert (
-        json.loads(kubeadm_cluster.run(MASTER, "etcdutl snapshot status /var/tmp/snapshot.db -w json"))["totalKey"]
-        > 100
-    )
+    hosts.copy(MASTER, grown.snapshots[-1], "/var/tmp/snapshot.db")
+    said = json.loads(kubeadm_cluster.run(MASTER, "etcdutl snapshot status /var/tmp/snapshot.db -w json"))
+    assert said["totalKey"] > 100
+
+
+def test_a_master_that_bore_only_the_old_label_is_found_and_bears_the_new_one(grown: Grown) -> None:
+    """kubeadm called a master by it until 1.24, and the write-ups still do."""
+    labelled = grown.cluster.kubectl("get", "nodes", "-lnode-role.kubernetes.io/control-plane", "-oname").split()
+    assert labelled == [f"node/{name}" for name in (MASTER, SECOND, THIRD)]
 
 
 def test_three_members_vote(grown: Grown) -> None:
@@ -314,4 +287,4 @@ def test_a_second_up_changes_nothing(grown: Grown) -> None:
 
 
 def test_a_look_at_the_cluster_says_that_a_stack_has_it(grown: Grown) -> None:
-    assert "a stack has this cluster already" in look(FOLDER / NAME)
+    assert "a stack has this cluster already" in look()

@@ -3,44 +3,16 @@
 Runs on stack ``dev``. All is damaged at once, so that what is found and mended is what differs, and nothing else.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import pytest
 
-from lab import hosts
-from tests.lab.commands import ops
-from tests.lab.damage import DAMAGE, Damage
-from tests.lab.program import DEV, Load
-
-REPAIR = {"repair": "after-the-damage"}
+from tests.lab.damage import DAMAGE, Damage, Mended, damage_and_mend
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
-@dataclass(frozen=True)
-class Mended:
-    """What verify said of the damage, and after the ``up`` that mended it; what clients saw of that ``up``."""
-
-    found: str
-    left: str
-    clients: dict[str, dict[str, object]]
-
-
 @pytest.fixture(scope="module")
-def mended() -> Iterator[Mended]:
-    DEV.up().ok()
-    for damage in DAMAGE:
-        hosts.run(damage.host, damage.command, check=True)
-    found = " ".join(ops("verify").stdout.split())
-    load = Load.start()
-    try:
-        DEV.up(REPAIR).ok()
-    finally:
-        clients = load.stop()
-    left = ops("verify").stdout
-    yield Mended(found, left, clients)
-    DEV.up().ok()
+def mended() -> Mended:
+    return damage_and_mend()
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.said.partition(" (")[0])

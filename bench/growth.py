@@ -1,0 +1,66 @@
+"""A kubeadm single master with a workload that grows to three: by ``pulumi up``, and by kubeadm as it is done by hand.
+
+Both begin with the same cluster, made anew, and with two masters and a load balancer to be that have nothing but their
+system; both end with three ready apiservers behind the load balancer, to which worker and kube-proxy have turned.
+Does not own the cluster (``tests.lab.kubeadm_cluster``), nor what people do by hand (``tests.lab.by_write_up``).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lab import hosts
+from lab.paths import CLONE
+from tests.lab import adopted_workload, kubeadm_cluster
+from tests.lab.adoption import BALANCER, MASTER, NAME, SECOND, THIRD, WORKER, like_dev, look, project, sections
+from tests.lab.by_write_up import grow_by_hand
+from tests.lab.kubeadm_cluster import KubeadmCluster
+from tests.lab.program import Load, Program
+
+EVERYBODY = [MASTER, WORKER, SECOND, THIRD, BALANCER]
+
+
+def measure() -> dict[str, Any]:
+    """Seconds of both, and what clients of the master and the workload saw of ours."""
+    with _cluster() as cluster:
+        before = adopted_workload.asked(cluster)
+        ours = _by_the_program(cluster)
+        requests, failures = adopted_workload.asked(cluster)
+        ours |= {"adopt_workload_requests": requests - before[0], "adopt_workload_failures": failures - before[1]}
+    with _cluster() as cluster:
+        started = time.monotonic()
+        grow_by_hand()
+        return ours | {"adopt_by_kubeadm_seconds": time.monotonic() - started}
+
+
+@contextmanager
+def _cluster() -> Iterator[KubeadmCluster]:
+    """With its workload; afterwards none of its hosts is there, nor a stack that has them."""
+    program = Program(NAME)
+    try:
+        cluster = kubeadm_cluster.make(MASTER, WORKER, [SECOND, THIRD, BALANCER], like_dev())
+        adopted_workload.start(cluster)
+        yield cluster
+    finally:
+        program.forget()
+        for name in EVERYBODY:
+            hosts.destroy(name)
+        for path in (CLONE / "snapshots").glob(f"{NAME}-*.db"):
+            path.unlink()
+
+
+def _by_the_program(cluster: KubeadmCluster) -> dict[str, Any]:
+    file = project()
+    look()
+    program = Program(NAME, sections(file.read_text()))
+    program.forget()
+    program.create()
+    load = Load.start(kubeconfig=cluster.kubeconfig)
+    try:
+        seconds = program.up().ok().seconds
+    finally:
+        clients = load.stop()
+    gap = max(seen["longest_gap_seconds"] for seen in clients.values())
+    lost = sum(seen["lost_writes"] for seen in clients.values())
+    return {"adopt_seconds": seconds, "adopt_unavailable_seconds": gap, "adopt_lost_writes": lost}
