@@ -20,6 +20,7 @@ from render.files import File
 from settings import Stack
 from settings.merge import merged
 from tests.lab.program import FOLDER, kubectl
+from tests.lab.trial import fresh
 
 PACKAGED = "/usr/bin"
 PROGRAMS = {
@@ -52,7 +53,7 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
     """The cluster, ready; ``spares`` are empty hosts beside it. ``stack`` tells the mirror, CIDRs and images."""
     everybody = [master, worker, *spares]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(_fresh, everybody))
+        list(pool.map(fresh, everybody))
     ssh.ensure(everybody)
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: install(name, stack), (master, worker)))
@@ -80,7 +81,7 @@ def label_as_before_1_24(cluster: KubeadmCluster) -> None:
 def empty(names: Sequence[str]) -> None:
     """Fresh hosts in the place of these."""
     with ThreadPoolExecutor() as pool:
-        list(pool.map(_fresh, names))
+        list(pool.map(fresh, names))
     ssh.ensure(names)
     for name in names:
         _lay_network(name)
@@ -102,12 +103,6 @@ def apply(cluster: KubeadmCluster, objects: Sequence[Mapping[str, Any]]) -> None
 def _lay_network(name: str) -> None:
     """As flannel's own installer would, which the lab has no image of."""
     _put(name, flannel.conflist())
-
-
-def _fresh(name: str) -> None:
-    if name in hosts.names():
-        hosts.destroy(name)
-    hosts.create(name)
 
 
 def install(name: str, stack: Stack) -> None:

@@ -15,7 +15,7 @@ import pytest
 from lab import hosts, ssh, stack, toolchain
 from lab.mirror import content, serve
 from lab.paths import CLONE, PRIVATE_KEY, PUBLIC_KEY
-from tests.lab.trial import Trial, on_spares
+from tests.lab.trial import Trial, fresh, on_spares
 from tests.pages import block
 
 HOST, GATE = "spare12", "spare13"
@@ -61,9 +61,7 @@ def trial(agent: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tri
         "release": {"mirror": MIRROR},
     }
     with on_spares("airgap", {HOST: ["master", "lb"]}, values) as made:
-        if GATE in hosts.names():
-            hosts.destroy(GATE)
-        hosts.create(GATE)
+        fresh(GATE)
         ssh.trust(GATE)
         try:
             serve_folder(tmp_path_factory.mktemp("mirror"))

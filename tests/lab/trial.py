@@ -70,7 +70,7 @@ def on_spares(name: str, roles: Mapping[str, Sequence[str]], values: Mapping[str
         kubeconfig.unlink(missing_ok=True)
         stack.create()
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda host: _fresh(host, "hub" in roles[host]), roles))
+            list(pool.map(lambda host: fresh(host, "hub" in roles[host]), roles))
         ssh.ensure(roles)
         yield Trial(stack, [host for host, has in roles.items() if "master" in has], list(roles))
     finally:
@@ -80,7 +80,8 @@ def on_spares(name: str, roles: Mapping[str, Sequence[str]], values: Mapping[str
             hosts.destroy(host)
 
 
-def _fresh(host: str, hub: bool) -> None:
+def fresh(host: str, hub: bool = False) -> None:
+    """A host as it comes, whatever was there under its name."""
     if host in hosts.names():
         hosts.destroy(host)
     hosts.create(host, hub)
