@@ -19,7 +19,7 @@ from components.etcd_member import member_variables
 from components.host import RemoteHost, Staged, call
 from components.key_file import key_file
 from render import openssh
-from render.preparation import privileged_shell
+from render.scripts import privileged_shell
 from settings import Host, Stack
 
 FOLDER = Path("snapshots")

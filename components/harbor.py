@@ -19,7 +19,7 @@ from components.harbor_secrets import HubSecrets
 from components.host import TELL_RUN, RemoteHost, Staged, call, run_of
 from components.remote_command import RemoteCommand
 from render import hub
-from render.preparation import ON_HOST, assignments
+from render.scripts import ON_HOST, assignments
 from settings import PullSecret, Stack
 
 

@@ -15,7 +15,7 @@ from components.registered import given
 from components.remote_command import RemoteCommand
 from render import way_in
 from render.files import File, stage_script, wrap
-from render.preparation import ON_HOST, assignments, privileged_shell, retiring
+from render.scripts import ON_HOST, assignments, privileged_shell, retiring
 from settings import Bastion, Host, Ssh
 
 # A host that does not answer is reported after (1 + DIALS) * SECONDS_A_DIAL: long enough for lost packets and for

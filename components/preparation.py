@@ -14,6 +14,7 @@ import pulumi
 from components.host import RemoteHost, Staged, Text
 from components.remote_command import RemoteCommand
 from render import hub_preflight, preparation
+from render.scripts import host_scripts
 from settings import Harbor, Stack
 
 CHECK = "preflight"
@@ -33,7 +34,7 @@ class Preparation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PreparationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:Preparation", name, None, opts)
-        scripts = preparation.host_scripts()
+        scripts = host_scripts()
         steps = [(host, CHECK) for host in args.hosts] + [(hub, hub_preflight.STEP) for hub in args.stack.hubs()]
         together = _Together(f"{host}-{step}" for host, step in steps)
         holds = pulumi.ErrorHook(f"{name}-tells-all", together.hold)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import ssh, stacks
-from render.preparation import ON_HOST
+from render.scripts import ON_HOST
 
 PROBE = f"{ON_HOST}/hub-probe.sh"
 SECONDS = 120

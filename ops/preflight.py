@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ops import ssh, stacks
 from render import hub_preflight, preparation
-from render.preparation import Scripts
+from render.scripts import Scripts, host_scripts
 from settings import Host, Stack
 
 SECONDS = 600  # a first one downloads
@@ -50,7 +50,7 @@ def passed(settings: Stack, console: Console, errors: Console) -> bool:
 
 def check(stack: Stack) -> tuple[list[str], list[str]]:
     """What is wrong, and what is odd, in the hosts' own words."""
-    scripts = preparation.host_scripts()
+    scripts = host_scripts()
     answers = ssh.ask_all(stack.hosts.values(), partial(_script, stack, scripts), SECONDS)
     on_hubs = ssh.ask_all(stack.hubs().values(), partial(_hub_script, stack, scripts), SECONDS)
     faults = [_words(answer) for answer in (*answers, *on_hubs) if answer.code != 0]

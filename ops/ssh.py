@@ -16,7 +16,7 @@ from pathlib import Path
 
 from render import openssh
 from render.files import wrap
-from render.preparation import privileged_shell
+from render.scripts import privileged_shell
 from settings import Host
 
 SECONDS = 60

@@ -19,7 +19,7 @@ from rich.text import Text
 from ops import health, objects, ssh, stacks
 from ops.health import Report
 from render import load_balancer
-from render.preparation import SCRIPTS, assignments
+from render.scripts import SCRIPTS, assignments
 from settings import Host, Stack
 
 SECONDS = 30

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.text import Text
 
 from ops import objects, ssh, stacks
-from render import parts, preparation
+from render import parts
 from render.files import File
 from render.parts import Inventory
-from render.preparation import Scripts, assignments
+from render.scripts import Scripts, assignments, host_scripts
 from settings import Host, Stack
 
 DRIFT, UNKNOWN = 2, 1
@@ -88,7 +88,7 @@ def command(
 
 def compare(stack: Stack) -> tuple[list[Finding], list[str]]:
     """What differs anywhere, and who could not be asked. Hosts and cluster are asked at the same time."""
-    scripts = preparation.host_scripts()
+    scripts = host_scripts()
     wanted = objects.wanted(stack)
     with ThreadPoolExecutor(max_workers=1) as beside:
         of_cluster = beside.submit(objects.in_cluster, stack, wanted)

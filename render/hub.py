@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from render.files import File
 from render.harbor.container import Container
 from render.harbor.secrets import HarborSecrets
-from render.preparation import assignments
+from render.scripts import assignments
 from settings import Harbor, Host, Stack
 from settings.fields import seconds
 

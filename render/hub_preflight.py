@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from render.preparation import assignments
+from render.scripts import assignments
 from settings import S3, Harbor, Host, Stack
 
 STEP = "preflight-harbor"

@@ -7,10 +7,10 @@ the virtual address either (``render.keepalived``).
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from render.files import File
+from render.scripts import SCRIPTS
 from render.static_pods import API_PORT
 from settings import Host, Stack
 
@@ -24,7 +24,6 @@ TABLE = f"{STATE}/upstreams"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 CHECK_UNIT = "evenkeel-upstreams.service"
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 # A proxied connection takes two of nginx's connections, and each of those a file.
 WORKER_CONNECTIONS = 8192

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from render import csr_approver, flannel, harbor, hub, keepalived, kubelet, load_balancer, preparation, static_pods
 from render.files import File
-from render.preparation import Scripts, runs_pods
+from render.preparation import runs_pods
+from render.scripts import Scripts
 from settings import Host, Stack
 
 Parts = dict[str, list[File]]

@@ -6,14 +6,13 @@ installed (``scripts``), containerd's configuration (``render.containerd``), or 
 """
 
 import hashlib
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from render import containerd, kubelet, network
 from render.files import File, stage_script
+from render.scripts import ON_HOST, Scripts, assignments, scripts_of
 from render.static_pods import (
     API_PORT,
     CONTROLLER_MANAGER_PORT,
@@ -24,40 +23,7 @@ from render.static_pods import (
 )
 from settings import Host, Role, Stack
 
-Scripts = Mapping[str, str]
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
-# The scripts that lie on a host. Others come on standard input.
-ON_ANY_HOST = ("lib.sh", "retire.sh", "static-pods.sh")
-ON_NODES = ("activate-runtime.sh", "artifacts.sh", "kubelet.sh")
-ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
-    "master": (
-        *ON_NODES,
-        "activate-master.sh",
-        "adopt.sh",
-        "adopt-undo.sh",
-        "etcd.sh",
-        "etcd-handover.sh",
-        "etcd-snapshot.sh",
-        "founding-ticket.sh",
-        "membership.sh",
-    ),
-    "worker": (*ON_NODES, "activate-worker.sh"),
-    "lb": ("activate-lb.sh",),
-    "hub": (
-        "harbor-restore.sh",
-        "harbor-robots.sh",
-        "hub.sh",
-        "hub-back.sh",
-        "hub-database.sh",
-        "hub-drain.sh",
-        "hub-leave.sh",
-        "hub-probe.sh",
-        "hub-return.sh",
-    ),
-}
-SERVICES = ("upstream-", "csr-approver")  # what runs as a service comes with its own part, in the host's turn
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-ON_HOST = "/usr/local/lib/evenkeel"
 PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
@@ -167,12 +133,6 @@ NODE_SYSCTLS = {
 }
 
 
-def host_scripts() -> dict[str, str]:
-    """The texts of scripts/, by file name."""
-    paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
-    return {path.name: path.read_text() for path in paths}
-
-
 def preflight_body(stack: Stack, host: Host, scripts: Scripts) -> str:
     """The whole of the preflight's script. ``scripts``: the texts of scripts/, by file name."""
     return preflight_text(preflight_variables(stack, host), scripts)
@@ -187,22 +147,6 @@ def prepare_body(stack: Stack, host: Host, scripts: Scripts) -> str:
     """The whole of the preparation's script, with all files that it installs."""
     staging = f"lock\n{stage_script(parts(stack, host, scripts))}"
     return scripts["lib.sh"] + assignments(prepare_variables(stack, host)) + staging + scripts["prepare.sh"]
-
-
-def privileged_shell(host: Host) -> str:
-    """The command that reads a script from standard input as root, and says in our words when sudo does not let it."""
-    if host.ssh.user == "root":
-        return "sh -s"
-    cause = f"user {host.ssh.user} may not become root without a password"
-    remedy = f"let sudo do so ({host.ssh.user} ALL=(ALL) NOPASSWD: ALL, in /etc/sudoers.d), or set evenkeel:ssh.user"
-    message = shlex.quote(f"evenkeel: {host.name}: preflight: {cause}; {remedy}")
-    guard = f'sudo -n true 2>/dev/null || {{ echo {message} >&2; exit 1; }}; exec sudo -n sh -s "$@"'
-    return f"sh -c {shlex.quote(guard)} evenkeel"
-
-
-def retiring(host: Host, role: str) -> str:
-    """The command that takes a role away from the host; it reads nothing from standard input."""
-    return f"{'' if host.ssh.user == 'root' else 'sudo -n '}{ON_HOST}/retire.sh {role}"
 
 
 def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
@@ -259,11 +203,6 @@ def parts(stack: Stack, host: Host, scripts: Scripts) -> dict[str, list[File]]:
         here["registries"] = containerd.registry_files(stack)
         here["runtime"] = containerd.runtime_files(stack, host)
     return here
-
-
-def scripts_of(host: Host) -> list[str]:
-    """The names of the scripts that lie on this host."""
-    return sorted({*ON_ANY_HOST, *(name for role in host.roles for name in ON_HOSTS_OF[role])})
 
 
 def revision(stack: Stack, host: Host) -> str:
@@ -341,11 +280,6 @@ def commands(stack: Stack, host: Host) -> list[tuple[str, str, str]]:
     if "hub" in host.roles:
         wanted += HUB_COMMANDS
     return sorted(wanted)
-
-
-def assignments(variables: Mapping[str, str]) -> str:
-    """Shell lines that set the variables."""
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 def _system_files(host: Host) -> list[File]:

@@ -4,7 +4,7 @@ Owns what the user is told. Does not own what is done on the host (scripts/adopt
 """
 
 from ops.adopt import look
-from render.preparation import ON_HOST
+from render.scripts import ON_HOST
 from settings import Ssh
 
 SCRIPT = f"{ON_HOST}/adopt-undo.sh"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from render import parts, preparation
+from render import parts
+from render.scripts import host_scripts
 from settings import Stack
 from tests.components.composed import control_plane
 from tests.components.recorder import commands, run, unwrapped
@@ -47,7 +48,7 @@ def test_every_part_that_is_staged_on_a_host_is_looked_at(
 ) -> None:
     """A part that nobody looks at is one in which damage goes unseen."""
     for name, host in stack.hosts.items():
-        inventory = parts.inventory(stack, host, preparation.host_scripts())
+        inventory = parts.inventory(stack, host, host_scripts())
         assert {*inventory.plain, *inventory.held} - ARTIFACTS == set(staged[name]), name
 
 
@@ -55,13 +56,13 @@ def test_the_readable_files_of_every_host_are_those_that_are_staged(
     stack: Stack, staged: dict[str, dict[str, set[tuple[str, str, str]]]]
 ) -> None:
     for name, host in stack.hosts.items():
-        inventory = parts.inventory(stack, host, preparation.host_scripts())
+        inventory = parts.inventory(stack, host, host_scripts())
         for part, files in inventory.plain.items():
             assert {(file.mode, file.owner, file.path) for file in files} == staged[name][part], f"{name} {part}"
 
 
 def test_a_turns_parts_are_those_of_the_scripts() -> None:
-    scripts = preparation.host_scripts()
+    scripts = host_scripts()
     listed = {
         tuple(words.split())
         for name, text in scripts.items()

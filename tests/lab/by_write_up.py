@@ -27,7 +27,7 @@ kubeadm init phase certs apiserver --config /etc/kubeadm.yaml
 kill $(grep -lsx kube-apiserver /proc/[0-9]*/comm | cut -d / -f 3)
 until curl -fsko /dev/null --max-time 2 https://127.0.0.1:{API_PORT}/readyz; do sleep 0.5; done
 kubeadm init phase upload-config kubeadm --config /etc/kubeadm.yaml
-kubeadm init phase upload-certs --upload-certs --certificate-key {KEY} --config /etc/kubeadm.yaml
+kubeadm init phase upload-certs --upload-certs --config /etc/kubeadm.yaml
 for map in kube-public/cluster-info kube-system/kube-proxy; do
     {KUBECTL} get configmap "${{map#*/}}" -n "${{map%/*}}" -o yaml | sed '{TO_BALANCER}' | {KUBECTL} replace -f -
 done
@@ -51,6 +51,7 @@ def grow_by_hand() -> None:
     documents = list(yaml.safe_load_all(run(MASTER, "cat /etc/kubeadm.yaml")))
     cluster = next(one for one in documents if one["kind"] == "ClusterConfiguration")
     cluster["controlPlaneEndpoint"] = f"{ADDRESS}:{API_PORT}"
+    next(one for one in documents if one["kind"] == "InitConfiguration")["certificateKey"] = KEY
     hosts.run(MASTER, "cat >/etc/kubeadm.yaml", stdin=yaml.safe_dump_all(documents), check=True)
     run(MASTER, TURN_MASTER)
     for name in (SECOND, THIRD):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab import hosts, stores
-from render.preparation import SCRIPTS, assignments
+from render.scripts import SCRIPTS, assignments
 
 pytestmark = pytest.mark.lab
 

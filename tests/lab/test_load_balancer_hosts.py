@@ -16,8 +16,8 @@ from lab import hosts
 from render import keepalived, load_balancer
 from render.files import File, stage_script, wrap
 from render.keepalived import Vip
-from render.load_balancer import SCRIPTS, Balancer, HttpCheck, Service, Upstream
-from render.preparation import ON_HOST
+from render.load_balancer import Balancer, HttpCheck, Service, Upstream
+from render.scripts import ON_HOST, SCRIPTS
 from tests.scripts.nginx_host import FakeUpstream, Load, get
 from tests.waiting import eventually
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ops import objects, verify
-from render import parts, preparation
+from render import parts
+from render.scripts import host_scripts
 from settings import Stack
 from tests.settings import samples
 
@@ -18,14 +19,14 @@ def stack(tmp_path: Path) -> Stack:
 
 def test_no_secret_text_goes_to_a_host_to_be_compared(stack: Stack) -> None:
     for host in stack.hosts.values():
-        text = verify.script(stack, preparation.host_scripts(), host)
+        text = verify.script(stack, host_scripts(), host)
         assert "PRIVATE KEY" not in text
         assert samples.PRIVATE_KEY not in text
 
 
 def test_what_a_host_fills_into_a_manifest_is_no_difference(stack: Stack) -> None:
     """A member's manifest still says how it first started, long after it did."""
-    inventory = parts.inventory(stack, stack.hosts["shaolin"], preparation.host_scripts())
+    inventory = parts.inventory(stack, stack.hosts["shaolin"], host_scripts())
     text = verify.settled(inventory.plain["etcd"][0])
     assert "--initial-cluster" not in text
     assert "@REVISION@" not in text
@@ -33,7 +34,7 @@ def test_what_a_host_fills_into_a_manifest_is_no_difference(stack: Stack) -> Non
 
 
 def test_a_changed_file_is_told_with_the_lines_that_differ(stack: Stack) -> None:
-    inventory = parts.inventory(stack, stack.hosts["lb1"], preparation.host_scripts())
+    inventory = parts.inventory(stack, stack.hosts["lb1"], host_scripts())
     conf = next(file for file in inventory.plain["lb"] if file.path.endswith("nginx.conf"))
     damaged = base64.b64encode(conf.content.replace("proxy_timeout 10m", "proxy_timeout 3s").encode()).decode()
     found = verify.read("lb1", inventory, f"content {conf.path} {damaged}\nend\n")
@@ -54,7 +55,7 @@ def test_a_changed_file_is_told_with_the_lines_that_differ(stack: Stack) -> None
     ],
 )
 def test_a_finding_says_what_is_and_what_should_be(stack: Stack, line: str, said: str) -> None:
-    inventory = parts.inventory(stack, stack.hosts["shaolin"], preparation.host_scripts())
+    inventory = parts.inventory(stack, stack.hosts["shaolin"], host_scripts())
     found = verify.read("shaolin", inventory, f"{line}\nend\n")
     assert [f"{one.what} {one.how}" for one in found] == [said]
 

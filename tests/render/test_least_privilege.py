@@ -11,7 +11,7 @@ import pytest
 
 import settings
 from ops.adopt import look
-from render.preparation import privileged_shell, retiring
+from render.scripts import privileged_shell, retiring
 from tests.components.composed import control_plane
 from tests.components.recorder import commands, run
 from tests.pages import DOCS, block

@@ -12,9 +12,10 @@ import pytest
 import settings
 from render import containerd, preparation
 from render.files import wrap
+from render.scripts import ON_ANY_HOST, ON_HOST, ON_HOSTS_OF, host_scripts, privileged_shell
 from tests.settings import samples
 
-SCRIPTS = preparation.host_scripts()
+SCRIPTS = host_scripts()
 CALLED = re.compile(r"(?:\$here|/usr/local/lib/evenkeel)/([a-z-]+\.sh)")
 
 
@@ -157,12 +158,12 @@ def test_a_host_has_the_scripts_of_its_roles_and_all_that_these_call(stack: sett
         here = {file.path: file for file in preparation.parts(stack, host, SCRIPTS)["scripts"]}
         assert {file.mode for file in here.values()} == {"0755"}
         called = {path for file in here.values() for path in CALLED.findall(file.content)}
-        assert {f"{preparation.ON_HOST}/{name}" for name in called} <= set(here)
+        assert {f"{ON_HOST}/{name}" for name in called} <= set(here)
 
 
 def test_every_script_comes_on_standard_input_or_lies_on_some_host() -> None:
     on_standard_input = {*preparation.PREFLIGHT, "hub-preflight.sh", "prepare.sh", "status.sh", "verify.sh"}
-    lying = {*preparation.ON_ANY_HOST, *(name for names in preparation.ON_HOSTS_OF.values() for name in names)}
+    lying = {*ON_ANY_HOST, *(name for names in ON_HOSTS_OF.values() for name in names)}
     assert set(SCRIPTS) == on_standard_input | lying
     assert on_standard_input.isdisjoint(lying)
 
@@ -231,7 +232,7 @@ def as_user(stack: settings.Stack, user: str) -> settings.Host:
 
 
 def test_root_needs_no_sudo(stack: settings.Stack) -> None:
-    assert preparation.privileged_shell(stack.hosts["shaolin"]) == "sh -s"
+    assert privileged_shell(stack.hosts["shaolin"]) == "sh -s"
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -240,7 +241,7 @@ def test_a_user_without_sudo_is_told_so_in_our_words(allowed: bool, stack: setti
     sudo.parent.mkdir()
     sudo.write_text('#!/bin/sh\nshift\nexec "$@"\n' if allowed else "#!/bin/sh\nexit 1\n")
     sudo.chmod(0o755)
-    command = preparation.privileged_shell(as_user(stack, "operator"))
+    command = privileged_shell(as_user(stack, "operator"))
     environment = os.environ | {"PATH": f"{sudo.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["sh", "-c", f"{command} -- first"],

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from render import load_balancer
 from render.load_balancer import Balancer, HttpCheck, Service, Upstream
+from render.scripts import SCRIPTS
 from tests.waiting import eventually
 
-CHECK = load_balancer.SCRIPTS / "upstream-check.sh"
+CHECK = SCRIPTS / "upstream-check.sh"
 ENVIRONMENT = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
 HUNG_SECONDS = 3
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from render.load_balancer import SCRIPTS
+from render.scripts import SCRIPTS
 
 PATIENCE, HASTY, MOST = 3, 60, 16
 

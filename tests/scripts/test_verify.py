@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from render.files import File, stage_script, wrap
-from render.preparation import SCRIPTS, assignments
+from render.scripts import SCRIPTS, assignments
 
 ME = f"{os.getuid()}:{os.getgid()}"
 PLAIN = File("/etc/plain", "as it shall be\n", "0644", ME)
