@@ -97,6 +97,7 @@ class Program:
 
     def forget(self) -> None:
         """Drops the stack and its state; hosts are not asked."""
+        stack.release_abandoned_locks()
         stack.pulumi("stack", "rm", self.stack, "--yes", "--force", "--preserve-config", check=False)
 
     def kubeconfig(self) -> Path:
