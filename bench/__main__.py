@@ -12,6 +12,7 @@ from typing import Any
 from bench import added_host, birth, ground, growth, harbor, idle, latency, operate, table
 from lab import engine
 from lab.progress import console, step
+from tests.lab.quiet import dev_frozen
 
 ROUNDS = 2  # of births; the faster of each counts, for a busy machine only ever adds
 
@@ -22,7 +23,7 @@ def main() -> None:
     try:
         with step("four hosts, prepared"):
             ground.prepare()
-        with step(f"time to high availability, {ROUNDS} rounds"):
+        with step(f"time to high availability, {ROUNDS} rounds"), dev_frozen():
             measured |= _births()
     finally:
         ground.remove()
@@ -32,7 +33,7 @@ def main() -> None:
         measured |= latency.measure()
     with step("Harbor: logins, renewed secrets, pulls, and a Harbor added to a cluster"):
         measured |= harbor.measure()
-    with step("a kubeadm master that grows to three"):
+    with step("a kubeadm master that grows to three"), dev_frozen():
         measured |= growth.measure()
     with step("what one host more costs"):
         measured |= added_host.measure()

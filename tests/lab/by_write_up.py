@@ -12,13 +12,14 @@ from bench.kubeadm import NGINX
 from lab import hosts
 from tests.lab import kubeadm_cluster
 from tests.lab.adoption import ADDRESS, BALANCER, MASTER, SECOND, THIRD, WORKER, like_dev
-from tests.lab.kubeadm_cluster import API_PORT, JOIN, run
+from tests.lab.kubeadm_cluster import API_PORT, JOIN, TOKEN, run
 from tests.waiting import eventually
 
 KEY = "0123456789abcdef" * 4
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 TO_BALANCER = f"s|https://.*:{API_PORT}|https://{ADDRESS}:{API_PORT}|"
 SECONDS = 240
+TOKEN_ID = TOKEN.partition(".")[0]
 
 # What write-ups tell people to do on the master that there is: names for the load balancer, in a certificate made anew.
 TURN_MASTER = f"""set -eu
@@ -28,9 +29,12 @@ kill $(grep -lsx kube-apiserver /proc/[0-9]*/comm | cut -d / -f 3)
 until curl -fsko /dev/null --max-time 2 https://127.0.0.1:{API_PORT}/readyz; do sleep 0.5; done
 kubeadm init phase upload-config kubeadm --config /etc/kubeadm.yaml
 kubeadm init phase upload-certs --upload-certs --config /etc/kubeadm.yaml
+signed() {{ {KUBECTL} get configmap cluster-info -n kube-public -o 'jsonpath={{.data.jws-kubeconfig-{TOKEN_ID}}}'; }}
+before=$(signed)
 for map in kube-public/cluster-info kube-system/kube-proxy; do
     {KUBECTL} get configmap "${{map#*/}}" -n "${{map%/*}}" -o yaml | sed '{TO_BALANCER}' | {KUBECTL} replace -f -
 done
+until [ "$(signed)" != "$before" ]; do sleep 0.5; done
 """
 TURN_WORKER = f"""set -eu
 sed -i '{TO_BALANCER}' /etc/kubernetes/kubelet.conf

@@ -28,6 +28,7 @@ from tests.lab.adoption import (
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.moments import Killed, Moment, finish, kill_at
 from tests.lab.program import Load, Program, Run
+from tests.lab.quiet import dev_frozen
 from tests.lab.trial import ETCDCTL, Trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -107,7 +108,14 @@ class Grown:
 
 
 @pytest.fixture(scope="module")
-def grown() -> Iterator[Grown]:
+def quiet() -> Iterator[None]:
+    """Else five clusters' worth of processes make etcd's answers take longer than the apiservers wait."""
+    with dev_frozen():
+        yield
+
+
+@pytest.fixture(scope="module")
+def grown(quiet: None) -> Iterator[Grown]:
     everybody = [MASTER, WORKER, SECOND, THIRD, BALANCER]
     program = Program(NAME)
     program.forget()

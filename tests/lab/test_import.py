@@ -13,6 +13,7 @@ from tests.lab.adoption import BALANCER, MASTER, NAME, SECOND, THIRD, WORKER, li
 from tests.lab.by_write_up import grow_by_hand
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.program import Load, Program, Run
+from tests.lab.quiet import dev_frozen
 from tests.lab.trial import ETCDCTL
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -37,6 +38,11 @@ class Imported:
 
 @pytest.fixture(scope="module")
 def imported() -> Iterator[Imported]:
+    with dev_frozen():
+        yield from _imported()
+
+
+def _imported() -> Iterator[Imported]:
     everybody = [*MASTERS, WORKER, BALANCER, OURS]
     program = Program(NAME)
     program.forget()
