@@ -223,7 +223,7 @@ def test_a_growth_that_was_killed_at_eleven_moments_came_to_its_end(grown: Grown
 
 def test_a_master_that_is_cut_off_while_it_joins_is_named_and_the_next_run_goes_on(grown: Grown) -> None:
     assert grown.cut.code != 0
-    assert f"evenkeel: {THIRD}:" in grown.cut.text
+    assert f"evenkeel: {THIRD} ({hosts.ADDRESSES[THIRD]}): activate: " in grown.cut.text
 
 
 def test_a_snapshot_from_before_lies_here_and_is_whole(grown: Grown) -> None:
