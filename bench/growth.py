@@ -52,10 +52,10 @@ def _cluster() -> Iterator[KubeadmCluster]:
 
 def _by_the_program(cluster: KubeadmCluster) -> dict[str, Any]:
     file = project()
+    Program(NAME).forget()
+    Program(NAME).create()
     look()
     program = Program(NAME, sections(file.read_text()))
-    program.forget()
-    program.create()
     load = Load.start(kubeconfig=cluster.kubeconfig)
     try:
         seconds = program.up().ok().seconds
