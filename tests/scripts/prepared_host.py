@@ -19,7 +19,7 @@ from render.files import wrap
 from tests.scripts.bare_host import SCRIPTS, BareHost
 from tests.settings import samples
 
-TOOLS = ["basename", "chmod", "cmp", "comm", "cp", "dirname", "find", "ln", "mkdir", "ls"]
+TOOLS = ["basename", "chmod", "cmp", "comm", "cp", "dirname", "find", "ln", "mkdir", "ls", "xargs"]
 CONTAINERD = """#!/bin/sh
 # Reads a configuration that does not say "broken"; VERSION
 if grep -q broken "$2"; then echo "containerd: cannot read" >&2; exit 1; fi
