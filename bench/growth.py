@@ -10,10 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lab import hosts
-from lab.paths import CLONE
 from tests.lab import adopted_workload, kubeadm_cluster
-from tests.lab.adoption import BALANCER, MASTER, NAME, SECOND, THIRD, WORKER, like_dev, look, project, sections
+from tests.lab.adoption import (
+    BALANCER,
+    MASTER,
+    NAME,
+    SECOND,
+    THIRD,
+    WORKER,
+    clear_away,
+    like_dev,
+    look,
+    project,
+    sections,
+)
 from tests.lab.by_write_up import grow_by_hand
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.program import Load, Program
@@ -37,17 +47,12 @@ def measure() -> dict[str, Any]:
 @contextmanager
 def _cluster() -> Iterator[KubeadmCluster]:
     """With its workload; afterwards none of its hosts is there, nor a stack that has them."""
-    program = Program(NAME)
     try:
         cluster = kubeadm_cluster.make(MASTER, WORKER, [SECOND, THIRD, BALANCER], like_dev())
         adopted_workload.start(cluster)
         yield cluster
     finally:
-        program.forget()
-        for name in EVERYBODY:
-            hosts.destroy(name)
-        for path in (CLONE / "snapshots").glob(f"{NAME}-*.db"):
-            path.unlink()
+        clear_away(EVERYBODY)
 
 
 def _by_the_program(cluster: KubeadmCluster) -> dict[str, Any]:

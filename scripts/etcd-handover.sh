@@ -27,9 +27,11 @@ another_leads() {
     [ -n "$another_leader" ] && [ "$another_leader" != "$1" ]
 }
 
-# hold MEMBER: until another member than this one leads.
+# hold MEMBER: until another member than this one leads. The timer goes by no answer of etcd's, which may be long in coming.
 hold() {
-    trap 'apiservers CONT' EXIT
+    (sleep "$LONGEST" && apiservers CONT) &
+    timer=$!
+    trap 'kill "$timer" 2>/dev/null || :; apiservers CONT' EXIT
     apiservers STOP
     etcd_local put "$HELD/$NODE" "$1" >/dev/null
     await "$LONGEST" another_leads "$1" || say "etcd: the lead has not moved after $LONGEST s; the apiserver goes on"

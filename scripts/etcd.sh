@@ -174,10 +174,14 @@ etcd_yield() {
     [ "$(etcd_number leader "$yield_status")" = "$yield_self" ] || return 0
     yield_to=$(etcd_successor)
     [ -n "$yield_to" ] || return 0
-    etcd_local del --prefix "$HELD/" >/dev/null
-    etcd_local put "$HANDOVER" "$NODE $yield_self" >/dev/null
-    await 2 etcd_others_hold || say "etcd: not all other masters hold still: a write may be refused while the lead moves"
+    { etcd_others_asked "$yield_self" && await 2 etcd_others_hold; } ||
+        say "etcd: not all other masters hold still: a write may be refused while the lead moves"
     etcd_local move-leader "$yield_to" >/dev/null || say "etcd: the leader could not be moved; an election follows"
+}
+
+# An etcd that is out of space takes no key, and must have its turn all the more.
+etcd_others_asked() {
+    etcd_local del --prefix "$HELD/" >/dev/null && etcd_local put "$HANDOVER" "$NODE $1" >/dev/null
 }
 
 etcd_others_hold() {
@@ -190,12 +194,13 @@ etcd_stand_by() {
     systemd-run --quiet --collect --unit="$HANDOVER_UNIT" --property=RuntimeMaxSec=1800 \
         --property=ExecStopPost="$HANDOVER_SCRIPT resume" \
         --setenv=NODE="$NODE" --setenv=ADDRESS="$ADDRESS" --setenv=ETCD_MEMBERS="$ETCD_MEMBERS" \
-        "$HANDOVER_SCRIPT" watch
+        "$HANDOVER_SCRIPT" watch || say "etcd: this host will not hold still while the lead moves: $HANDOVER_UNIT does not start"
 }
 
 # The last member in the order of turns tells all.
 etcd_roll_over() {
-    [ "${ETCD_MEMBERS##* }" != "$NODE=$ETCD_PEER_URL" ] || etcd_local put "$HANDOVER" over >/dev/null
+    [ "${ETCD_MEMBERS##* }" != "$NODE=$ETCD_PEER_URL" ] || etcd_local put "$HANDOVER" over >/dev/null ||
+        say "etcd: nobody was told that the roll is over: $HANDOVER_UNIT ends by itself within 30 minutes"
 }
 
 # The id of a member that has had its turn in this roll, else of the one that has it last: so the leader moves seldom.

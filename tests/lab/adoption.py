@@ -7,6 +7,7 @@ Does not own the cluster's making (``tests.lab.kubeadm_cluster``), nor what must
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ def like_dev() -> settings.Stack:
     balancer = {"address": master["address"], "port": 8443, "vip": None}
     values = Program("like-dev", {"hosts": {"shaolin": master}, "loadBalancer": balancer}).settings()
     return settings.parse(values, CLONE)
+
+
+def clear_away(names: Iterable[str]) -> None:
+    """The hosts, the stack that has them, and the snapshots that its ``up`` kept, which hold the cluster's secrets."""
+    Program(NAME).forget()
+    for name in names:
+        hosts.destroy(name)
+    for path in (CLONE / "snapshots").glob(f"{NAME}-*.db"):
+        path.unlink()
 
 
 def project() -> Path:

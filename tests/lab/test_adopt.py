@@ -20,6 +20,7 @@ from tests.lab.adoption import (
     SECOND,
     THIRD,
     WORKER,
+    clear_away,
     like_dev,
     look,
     project,
@@ -136,11 +137,7 @@ def grown(quiet: None) -> Iterator[Grown]:
         snapshots = sorted((CLONE / "snapshots").glob(f"{NAME}-*.db"))
         yield Grown(cluster, program, looked, undone, killed, cut, before, seen(cluster), clients, snapshots)
     finally:
-        program.forget()
-        for name in everybody:
-            hosts.destroy(name)
-        for path in (CLONE / "snapshots").glob(f"{NAME}-*.db"):
-            path.unlink()
+        clear_away(everybody)
 
 
 def look_twice(cluster: KubeadmCluster) -> Looked:

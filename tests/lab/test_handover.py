@@ -90,3 +90,18 @@ def test_an_apiserver_goes_on_when_what_holds_it_is_killed() -> None:
     hosts.run(name, f"systemctl kill --kill-whom=all --signal=KILL {UNIT}", check=True)
     eventually(lambda: not stopped(name) and ready(name), 2, f"{name} serves again")
     shell(name, "etcd_stand_by")
+
+
+def test_an_apiserver_goes_on_after_three_seconds_though_etcd_does_not_answer() -> None:
+    """Each question to a member that hangs waits 5 s, and there are several."""
+    name = next(name for name in MASTERS if name != leader())
+    etcd = "$(grep -lsx etcd /proc/[0-9]*/comm | cut -d / -f 3)"
+    hold = "ETCD_WATCH_VALUE='nobody 1' /usr/local/lib/evenkeel/etcd-handover.sh hold >/dev/null 2>&1 &"
+    hosts.run(name, f"kill -s STOP {etcd}", check=True)
+    try:
+        shell(name, f"export NODE ADDRESS ETCD_MEMBERS; {hold}")
+        eventually(lambda: stopped(name), 3, f"{name} holds still")
+        eventually(lambda: not stopped(name), 4, f"{name} goes on")
+    finally:
+        hosts.run(name, f"kill -s CONT {etcd}", check=True)
+    eventually(lambda: ready(name), 10, f"{name} serves again")

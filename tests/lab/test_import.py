@@ -9,7 +9,19 @@ import pytest
 
 from lab import hosts, ssh
 from tests.lab import adopted_workload, kubeadm_cluster
-from tests.lab.adoption import BALANCER, MASTER, NAME, SECOND, THIRD, WORKER, like_dev, look, project, sections
+from tests.lab.adoption import (
+    BALANCER,
+    MASTER,
+    NAME,
+    SECOND,
+    THIRD,
+    WORKER,
+    clear_away,
+    like_dev,
+    look,
+    project,
+    sections,
+)
 from tests.lab.by_write_up import grow_by_hand
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.program import Load, Program, Run
@@ -63,9 +75,7 @@ def _imported() -> Iterator[Imported]:
             clients = load.stop()
         yield Imported(cluster, program, said, steps, run, before, adopted_workload.containers(cluster), clients)
     finally:
-        program.forget()
-        for name in everybody:
-            hosts.destroy(name)
+        clear_away(everybody)
 
 
 def with_our_balancer(values: dict[str, Any]) -> dict[str, Any]:

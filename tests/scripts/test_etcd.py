@@ -200,7 +200,7 @@ def test_the_lead_goes_to_one_that_was_rolled_or_else_to_the_last(master: Master
     assert done.stdout == successor, done.stderr
 
 
-def yielded(master: Master, leader: str, holding: Sequence[str]) -> "tuple[list[str], str]":
+def yielded(master: Master, leader: str, holding: Sequence[str], writes: str = ":") -> "tuple[list[str], str]":
     """What wudang, about to stop, asks of etcd, and what it says, when ``leader`` leads and ``holding`` hold still."""
     ids = {"shaolin": 11, "wudang": 22, "emei": 33}
     status = f'[{{"Status":{{"header":{{"cluster_id":7,"member_id":22}},"leader":{ids[leader]},"raftTerm":5}}}}]'
@@ -211,6 +211,7 @@ def yielded(master: Master, leader: str, holding: Sequence[str]) -> "tuple[list[
         "endpoint status") printf '%s\\n' '{status}' ;;
         "member list") printf '%s\\n' '{members}' ;;
         "get --prefix") printf '%s' '{held}' ;;
+        "put "*) {writes} && echo "$*" >>"$STUB/changes" ;;
         *) echo "$*" >>"$STUB/changes" ;;
         esac
     }}"""
@@ -236,3 +237,10 @@ def test_the_lead_moves_though_a_master_does_not_hold_still_and_that_is_said(mas
 
 def test_a_member_that_does_not_lead_stops_without_asking_anybody_to_hold_still(master: Master) -> None:
     assert yielded(master, "emei", ["shaolin", "emei"]) == ([], "")
+
+
+def test_an_etcd_that_is_out_of_space_hands_the_lead_over_too(master: Master) -> None:
+    """It takes no key then, and a larger quota comes with a roll: a turn that ended here would leave it without one."""
+    asked, told = yielded(master, "wudang", [], writes="false")
+    assert asked[-1] == "move-leader b"
+    assert "a write may be refused while the lead moves" in told
