@@ -1,8 +1,11 @@
 """The scripts that work on hosts: their texts, which of them lie on a host, and the command that runs one as root.
 
+They travel without their comments: the engine keeps each text twice a host, and writes all of it with every step.
+
 Does not own what a script does (scripts/), nor what surrounds it when it travels on standard input.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,12 +45,13 @@ ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
 SERVICES = ("upstream-", "csr-approver")  # what runs as a service comes with its own part, in the host's turn
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 ON_HOST = "/usr/local/lib/evenkeel"
+_COMMENT = re.compile(r"^[ \t]*(#(?!!).*)?\n", re.MULTILINE)  # a whole line, or an empty one; not the first, #!/bin/sh
 
 
 def host_scripts() -> dict[str, str]:
-    """The texts of scripts/, by file name."""
+    """The texts of scripts/ as hosts get them, by file name."""
     paths = [path for path in sorted(SCRIPTS.iterdir()) if not path.name.startswith(SERVICES)]
-    return {path.name: path.read_text() for path in paths}
+    return {path.name: _COMMENT.sub("", path.read_text()) for path in paths}
 
 
 def scripts_of(host: Host) -> list[str]:

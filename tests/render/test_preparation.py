@@ -49,6 +49,14 @@ def test_ports_that_the_user_moved_are_the_ones_that_are_checked(tmp_path: Path)
     assert ports == {"10250": "kubelet", "10248": "kubelet", "20249": "kube-proxy"}
 
 
+@pytest.mark.parametrize("name", [*SCRIPTS])
+def test_a_script_travels_without_its_comments_and_still_is_a_script(name: str) -> None:
+    """With them 40 hosts had 7 MB of state, which the engine wrote 80 times in their first run."""
+    lines = SCRIPTS[name].splitlines()
+    assert [line for line in lines if line.lstrip().startswith("#")] in ([], ["#!/bin/sh"])
+    subprocess.run(["sh", "-n"], input=SCRIPTS[name], text=True, check=True)
+
+
 def test_limits_are_those_of_the_hungriest_role(stack: settings.Stack) -> None:
     both = dataclasses.replace(stack.hosts["lb1"], roles=("lb", "master"))
     variables = preparation.preflight_variables(stack, both)
