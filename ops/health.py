@@ -3,11 +3,14 @@
 Pure. Owns the thresholds. Does not own asking (``ops.status``), nor what the hosts tell (scripts/status.sh).
 """
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from cryptography import x509
 
 from settings import Stack
 
@@ -109,10 +112,12 @@ def report(name: str, stack: Stack, said: Mapping[str, str], listed: str, now: d
     found.upstreams = [Upstream(host, *words) for host, kind, words in facts if kind == "upstream"]
     found.vip_holders = [host for host, kind, _ in facts if kind == "vip"]
     found.hub_keys = {host: _wrong_keys(text) for host, text in said.items() if host in stack.hubs()}
-    ends = [Certificate(host, words[0], _time(words[1:])) for host, kind, words in facts if kind == "certificate"]
-    found.certificates = sorted(ends, key=lambda one: (one.not_after, one.host, one.path))
+    ends = [(host, words[0], _end(words[1])) for host, kind, words in facts if kind == "certificate"]
+    known = [Certificate(host, path, end) for host, path, end in ends if end]
+    found.certificates = sorted(known, key=lambda one: (one.not_after, one.host, one.path))
     found.last_backup = max((words[0] for _, kind, words in facts if kind == "backup"), default=None)
     found.troubles = list(_troubles(found, stack, facts, now))
+    found.troubles += [f"{host}: {path} holds no certificate that can be read" for host, path, end in ends if not end]
     return found
 
 
@@ -212,6 +217,11 @@ def _fact(line: str) -> tuple[str, list[str]]:
     return kind, words
 
 
-def _time(words: list[str]) -> datetime:
-    """As openssl writes it; a day of one digit has a second blank before it."""
-    return datetime.strptime(" ".join(filter(None, words)), "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+def _end(word: str) -> datetime | None:
+    """Of a certificate, in base64 as its DER or its PEM; none where it is neither."""
+    try:
+        form = base64.b64decode(word, validate=True)
+        load = x509.load_pem_x509_certificate if form.startswith(b"-----") else x509.load_der_x509_certificate
+        return load(form).not_valid_after_utc
+    except ValueError:
+        return None

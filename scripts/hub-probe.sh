@@ -27,20 +27,25 @@ wrong() {
     wrongs=$((wrongs + 1))
 }
 
-# fingerprint: of standard input, whole; hub/fingerprints has the beginnings.
-fingerprint() {
-    { printf '%s\n' "$fingerprint_key"; cat; } | sha256sum
+# environment NAME: the value that the container was started with becomes $value. Sixty are looked up in a run: no program
+# is started for it.
+environment() {
+    value=${checked_env#*"
+$1="}
+    if [ "$value" = "$checked_env" ]; then value=''; else value=${value%%"
+"*}; fi
 }
 
 # What each container was really started with, and what it sees now: its process's own environment and files.
+# hub/fingerprints has the beginnings of digests.
 check_fingerprints() {
     checked_service='' checked_wrongs=$wrongs fingerprint_key=$(cat "$hub_secrets/fingerprint-key")
     while read -r service kind name wanted; do
         [ "$service" = "$checked_service" ] || open_service "$service"
         [ -n "$checked_pid" ] || continue
         case $kind in
-        env) found=$(printf '%s\n' "$checked_env" | sed -n "s/^$name=//p" | tr -d '\n' | fingerprint) ;;
-        file) found=$(fingerprint <"/proc/$checked_pid/root$name" 2>/dev/null) || found=missing ;;
+        env) environment "$name" && found=$(printf '%s\n%s' "$fingerprint_key" "$value" | sha256sum) ;;
+        file) found=$(printf '%s\n' "$fingerprint_key" | cat - "/proc/$checked_pid/root$name" 2>/dev/null | sha256sum) ;;
         esac
         [ "${found#"$wanted"}" != "$found" ] || wrong "$service" "its $kind $name is not what the stack wants"
     done <"$hub_secrets/fingerprints"
@@ -51,7 +56,9 @@ open_service() {
     checked_service=$1
     checked_pid=$(docker inspect --format '{{if .State.Running}}{{.State.Pid}}{{end}}' "harbor-$1" 2>/dev/null) || checked_pid=
     [ -n "$checked_pid" ] || wrong "$1" "its container does not run"
-    checked_env=$(tr '\0' '\n' <"/proc/$checked_pid/environ" 2>/dev/null) || checked_env=
+    checked_env="
+$(tr '\0' '\n' <"/proc/$checked_pid/environ" 2>/dev/null)
+" || checked_env=
 }
 
 # ask ADDRESS METHOD PATH WORD...: prints the answer's body, then its code in a line of its own; headers go to $headers.

@@ -40,20 +40,20 @@ tell_balancer() {
     if [ -n "$VIP" ] && ip -o address show to "$VIP/32" | grep -q .; then printf 'vip %s\n' "$VIP"; fi
 }
 
-# certificate NAME: standard input holds its PEM.
-certificate() {
-    certificate_end=$(openssl x509 -noout -enddate 2>/dev/null) || return 0
-    printf 'certificate %s %s\n' "$1" "${certificate_end#*=}"
-}
-
+# "certificate FILE BASE64" for the first certificate of each file: of its DER, or of a PEM inside a kubeconfig.
 tell_certificates() {
-    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt; do
-        # shellcheck disable=SC2094 # its name is only printed
-        [ ! -f "$file" ] || certificate "$file" <"$file"
+    set --
+    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
+        [ ! -f "$file" ] || set -- "$@" "$file"
     done
-    for file in /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
-        [ ! -f "$file" ] || sed -n 's/ *client-certificate-data: //p' "$file" | base64 -d 2>/dev/null | certificate "$file"
-    done
+    [ $# = 0 ] || awk '
+        { sub(/\r$/, "") }
+        FILENAME in told { next }
+        $0 == "-----END CERTIFICATE-----" { print "certificate", FILENAME, body; told[FILENAME] }
+        within == FILENAME { body = body $0 }
+        $0 == "-----BEGIN CERTIFICATE-----" { within = FILENAME; body = "" }
+        $1 == "client-certificate-data:" { print "certificate", FILENAME, $2; told[FILENAME] }
+    ' "$@"
 }
 
 tell_backup() {

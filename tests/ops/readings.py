@@ -1,12 +1,18 @@
 """What the hosts of the sample stack say when all is well, for a test to change before it is read."""
 
+import base64
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 MASTERS = {"shaolin": 1, "wudang": 2, "emei": 3}
-LATER = "Nov 25 00:00:00 2027 GMT"
+LATER = datetime(2027, 11, 25, tzinfo=UTC)
 
 
 def etcd(number: int, leader: int = 1, applied: int = 100, **more: Any) -> str:
@@ -21,11 +27,19 @@ def etcd(number: int, leader: int = 1, applied: int = 100, **more: Any) -> str:
     return f"etcd {json.dumps([{'Status': status | more}])}"
 
 
+@cache
+def certificate(path: str, end: datetime, form: Encoding = Encoding.DER) -> str:
+    """The line of a certificate that ends then."""
+    key, name = ed25519.Ed25519PrivateKey.generate(), x509.Name([])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2020, 1, 1, tzinfo=UTC), end)
+    return f"certificate {path} {base64.b64encode(builder.sign(key, None).public_bytes(form)).decode()}"
+
+
 def well() -> dict[str, list[str]]:
     """What the hosts of the sample say when all is well."""
     members = {"members": [{"name": name} for name in MASTERS]}
     said = {
-        name: [etcd(number), f"members {json.dumps(members)}", "apiserver 200 v1.36.3", f"certificate /a.crt {LATER}"]
+        name: [etcd(number), f"members {json.dumps(members)}", "apiserver 200 v1.36.3", certificate("/a.crt", LATER)]
         for name, number in MASTERS.items()
     }
     upstreams = [f"upstream apiserver {name} up" for name in MASTERS]

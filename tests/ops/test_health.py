@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ops import health
 from settings import Stack
-from tests.ops.readings import NOW, etcd, leases, listed, nodes, well
+from tests.ops.readings import NOW, certificate, etcd, leases, listed, nodes, well
 from tests.settings import samples
+
+SOON = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -48,7 +51,9 @@ def test_the_report_holds_what_an_operator_asks_for(stack: Stack) -> None:
         ("emei", 0, etcd(3, isLearner=True), "emei: etcd is still a learner"),
         ("emei", 0, etcd(3, applied=100 - health.MOST_LAG - 1), "emei: etcd is 1001 entries behind"),
         ("emei", 0, etcd(3, leader=3), "etcd has 2 leaders among the members that answer"),
-        ("emei", 3, "certificate /a.crt Dec  1 00:00:00 2026 GMT", "emei: /a.crt ends on 2026-12-01"),
+        ("emei", 3, certificate("/a.crt", SOON), "emei: /a.crt ends on 2026-12-01"),
+        ("emei", 3, certificate("/a.conf", SOON, Encoding.PEM), "emei: /a.conf ends on 2026-12-01"),
+        ("emei", 3, "certificate /a.crt AAAA", "emei: /a.crt holds no certificate that can be read"),
         ("emei", 1, 'members {"members": [{"name": "old"}]}', "etcd: old is no master of the stack"),
         ("lb2", 1, "upstream apiserver shaolin down", "lb2: keeps apiserver upstream shaolin out"),
         ("lb2", 1, "silent apiserver", "lb2: nginx's status page is silent about apiserver"),

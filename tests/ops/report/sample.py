@@ -62,7 +62,7 @@ def troubled() -> Said:
 
 def certificate(path: str, days: int) -> str:
     """The line of a certificate with so many days left."""
-    return f"certificate {path} {NOW + timedelta(days=days):%b %d %H:%M:%S %Y GMT}"
+    return readings.certificate(path, NOW + timedelta(days=days))
 
 
 def found(of: Stack, said: Said, worker: str = "Ready") -> Report:
