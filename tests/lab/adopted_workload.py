@@ -14,13 +14,14 @@ NAMESPACE = "shop"
 SERVICE = "10.96.7.7"
 PORT = 8080
 SERVE = f"mkdir /www && hostname >/www/index.html && exec httpd -f -p {PORT} -h /www"
-# Prints "REQUESTS FAILURES" after each; the address alone, so that names are nobody's concern here. The bound is for a
-# connection that goes nowhere: on an overloaded machine an ordinary answer takes seconds.
-ASK = f"""n=0 f=0
+# Prints the number of requests after each, and for each that failed curl's code and the time. It asks the address, so
+# that names are nobody's concern here. The bound is for a connection that goes nowhere: on an overloaded machine an
+# ordinary answer takes seconds.
+ASK = f"""n=0 f=''
 while :; do
-    curl -s -m 10 -o /dev/null http://{SERVICE}/ || f=$((f + 1))
+    curl -s -m 10 -o /dev/null http://{SERVICE}/ || f="$f $?@$(date +%T)"
     n=$((n + 1))
-    echo $n $f
+    echo "$n$f"
     sleep 0.1
 done"""
 COUNT = "n=0; while :; do n=$((n + 1)); echo $n; sleep 0.2; done"
@@ -39,10 +40,10 @@ def start(cluster: KubeadmCluster) -> None:
         cluster.kubectl("rollout", "status", what, f"--namespace={NAMESPACE}", "--timeout=120s")
 
 
-def asked(cluster: KubeadmCluster) -> tuple[int, int]:
-    """How many requests were made of the Service so far, and how many of them failed."""
-    requests, failures = _last(cluster, "deployment/asker").split()
-    return int(requests), int(failures)
+def asked(cluster: KubeadmCluster) -> tuple[int, list[str]]:
+    """How many requests were made of the Service so far; of each that failed code and time, ``28@03:15:00``."""
+    requests, *failures = _last(cluster, "deployment/asker").split()
+    return int(requests), failures
 
 
 def counted(cluster: KubeadmCluster) -> int:
