@@ -14,10 +14,11 @@ NAMESPACE = "shop"
 SERVICE = "10.96.7.7"
 PORT = 8080
 SERVE = f"mkdir /www && hostname >/www/index.html && exec httpd -f -p {PORT} -h /www"
-# Prints the number of requests after each, and for each that failed curl's code and the time. It asks the address, so
-# that names are nobody's concern here. The bound is for a connection that goes nowhere: on an overloaded machine an
-# ordinary answer takes seconds.
+# Once the Service serves, prints the number of requests after each, and for each that failed curl's code and the time.
+# It asks the address, so that names are nobody's concern here. The bound is for a connection that goes nowhere: on an
+# overloaded machine an ordinary answer takes seconds.
 ASK = f"""n=0 f=''
+until curl -s -m 10 -o /dev/null http://{SERVICE}/; do sleep 0.1; done
 while :; do
     curl -s -m 10 -o /dev/null http://{SERVICE}/ || f="$f $?@$(date +%T)"
     n=$((n + 1))
