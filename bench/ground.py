@@ -39,7 +39,7 @@ done
 """
 # What the step ``prepare`` leaves.
 PREPARED_PARTS = "scripts system registries runtime runtime.artifacts kubelet.artifacts tools.artifacts"
-KEPT = " ".join(f"! -name {part} ! -name {part}.index" for part in PREPARED_PARTS.split())
+KEPT = " ".join(f"! -name {part} ! -name {part}.index ! -name {part}.live" for part in PREPARED_PARTS.split())
 EMPTY_MASTER = f"""{END_PODS}
 systemctl disable --now evenkeel-csr-approver 2>/dev/null
 awk '$2 ~ "^/var/lib/kubelet/" {{ print $2 }}' /proc/mounts | xargs -r -n 1 umount -l

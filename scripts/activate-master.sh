@@ -153,7 +153,7 @@ scheduler_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:1025
 approver_install() {
     for approver_part in $APPROVER_PARTS; do install_part "$approver_part" >/dev/null; done
     [ "$(systemctl show --property NeedDaemonReload --value evenkeel-csr-approver)" = no ] || systemctl daemon-reload
-    systemctl is-enabled --quiet evenkeel-csr-approver 2>/dev/null || systemctl enable --quiet evenkeel-csr-approver
+    systemctl is-enabled --quiet evenkeel-csr-approver 2>/dev/null || systemctl enable --quiet --no-reload evenkeel-csr-approver
 }
 
 approver_activate() {

@@ -21,6 +21,7 @@ kubelet_install() {
     for kubelet_part in $KUBELET_PARTS; do install_part "$kubelet_part" >/dev/null; done
     install_artifacts kubelet
     kubelet_first_certificate
+    systemctl enable --quiet --no-reload kubelet
     systemctl daemon-reload
 }
 
@@ -28,7 +29,6 @@ kubelet_start() {
     if pending kubelet $KUBELET_PARTS || ! artifacts_installed kubelet; then
         kubelet_install
         systemctl restart kubelet
-        systemctl enable --quiet kubelet
         applied kubelet $KUBELET_PARTS
     else
         keep kubelet
