@@ -104,10 +104,12 @@ def _pulls(ca: Path, sources: Sequence[str]) -> dict[str, Any]:
 
 
 def _additions() -> dict[str, Any]:
-    """A cluster runs, Docker's engine is on the hubs, and Harbor's images are there: what follows is timed."""
+    """A cluster runs, Docker's engine is on the hubs with Harbor's images, and its name leads there: what follows is
+    timed."""
     balancer = {"address": hosts.ADDRESSES[MASTER], "port": 7443, "vip": None, "extraSans": []}
     values = {"cluster": {"cni": "none"}, "loadBalancer": balancer}
     with _hubs(), stores_for(OURS) as harbor, on_spares(OURS, {MASTER: ["master", "lb"]}, values) as trial:
+        on_all([MASTER, *NEW_HUBS], f"echo {hosts.ADDRESSES[MASTER]} hub.{OURS}.lab >>/etc/hosts")
         trial.program.up().ok()
         hubs = spares(NEW_HUBS, {name: ["hub"] for name in NEW_HUBS})
         up = trial.program.up({"hosts": hubs, **harbor}).ok().seconds
