@@ -29,8 +29,8 @@ def etcd(number: int, leader: int = 1, applied: int = 100, **more: Any) -> str:
 
 @cache
 def certificate(path: str, end: datetime, form: Encoding = Encoding.DER) -> str:
-    """The line of a certificate that ends then."""
-    key, name = ed25519.Ed25519PrivateKey.generate(), x509.Name([])
+    """The line of a certificate that ends then; the same in every process, as it is part of tests' names."""
+    key, name = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)), x509.Name([])
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2020, 1, 1, tzinfo=UTC), end)
     return f"certificate {path} {base64.b64encode(builder.sign(key, None).public_bytes(form)).decode()}"
 
