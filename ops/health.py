@@ -127,6 +127,7 @@ def _troubles(found: Report, stack: Stack, facts: list[tuple[str, str, list[str]
     yield from _of_masters(found, [host for host in answered if host in stack.masters()])
     yield from _of_etcd(found, stack, facts)
     yield from (f"nobody leads as {component}" for component, host in found.leaders.items() if host is None)
+    yield from (_without_services(host, words[0]) for host, kind, words in facts if kind == "unreached")
     silent = [(host, words[0]) for host, kind, words in facts if kind == "silent"]
     yield from (f"{host}: nginx's status page is silent about {service}" for host, service in silent)
     down = [one for one in found.upstreams if one.verdict != "up"]
@@ -137,6 +138,11 @@ def _troubles(found: Report, stack: Stack, facts: list[tuple[str, str, list[str]
     for one in found.certificates:
         if one.not_after - now < SOON:
             yield f"{one.host}: {one.path} ends on {one.not_after:%Y-%m-%d}"
+
+
+def _without_services(node: str, address: str) -> str:
+    pod = f"pods --namespace=kube-system --selector=k8s-app=kube-proxy --field-selector=spec.nodeName={node}"
+    return f"{node}: reaches no Service ({address} does not answer); look at its kube-proxy, or `kubectl delete {pod}`"
 
 
 def _of_nodes(found: Report, stack: Stack) -> Iterator[str]:

@@ -19,6 +19,7 @@ from rich.text import Text
 from ops import health, objects, ssh, stacks
 from ops.health import Report
 from render import load_balancer
+from render.preparation import runs_pods
 from render.scripts import SCRIPTS, assignments
 from settings import Host, Stack
 
@@ -75,6 +76,7 @@ def script(stack: Stack, host: Host) -> str:
         "STATUS": balances.status,
         "SERVICES": " ".join(service.name for service in balances.services),
         "VIP": str(vip.address) if vip else "",
+        "KUBERNETES": stack.cluster.service_address if runs_pods(host) else "",
     }
     return assignments(variables) + (SCRIPTS / "status.sh").read_text()
 

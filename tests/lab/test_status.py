@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import hosts
 from tests.lab.commands import ops
 from tests.lab.program import DEV
 
@@ -22,6 +23,17 @@ def dev_as_before() -> Iterator[None]:
     DEV.up().ok()
 
 
+@pytest.fixture
+def cut_off() -> Iterator[str]:
+    """A node from which no way leads to the Services' addresses."""
+    cidr = DEV.settings()["cluster"]["serviceCidr"]
+    hosts.run("huashan", ["ip", "route", "add", "unreachable", cidr], check=True)
+    try:
+        yield "huashan"
+    finally:
+        hosts.run("huashan", ["ip", "route", "del", "unreachable", cidr], check=True)
+
+
 def test_a_stack_as_it_shall_be_is_well_and_nothing_differs() -> None:
     """A false alarm, once, and nobody looks at the next one."""
     said = json.loads(ops("status", "--json").stdout)
@@ -33,6 +45,12 @@ def test_a_stack_as_it_shall_be_is_well_and_nothing_differs() -> None:
     assert ops("status").returncode == 0
     verified = ops("verify")
     assert verified.returncode == 0, verified.stdout
+
+
+def test_a_node_that_reaches_no_service_is_named(cut_off: str) -> None:
+    """kube-proxy went on without its map of services, and node, pods and objects all looked well."""
+    (trouble,) = json.loads(ops("status", "--json").stdout)["troubles"]
+    assert trouble.startswith(f"{cut_off}: reaches no Service")
 
 
 def test_its_report_says_so_on_one_page_with_the_last_rolls_turns(tmp_path: Path) -> None:

@@ -68,6 +68,14 @@ def test_each_trouble_is_named(stack: Stack, host: str, line: int, instead: str,
     assert troubles(stack, said) == [trouble]
 
 
+def test_a_node_that_reaches_no_service_is_named_with_its_kube_proxy(stack: Stack) -> None:
+    """kube-proxy 1.36 lost its map of services to a sync that failed, and went on without: all else looked well."""
+    said = well()
+    said["huashan"].append("unreached 10.96.0.1")
+    (trouble,) = troubles(stack, said)
+    assert trouble.startswith("huashan: reaches no Service (10.96.0.1 does not answer); look at its kube-proxy")
+
+
 def test_a_node_is_well_only_while_every_condition_is(stack: Stack) -> None:
     assert "huashan: node DiskPressure" in troubles(stack, well(), listed(DiskPressure="True"))
     assert "huashan: node NotReady" in troubles(stack, well(), listed(Ready="Unknown"))
