@@ -28,13 +28,6 @@ def dev_frozen() -> Iterator[None]:
             list(pool.map(hosts.unpause, running))
         if running:
             eventually(_well, SECONDS, "stack dev is well after it was frozen")
-            _renew_proxies()
-
-
-def _renew_proxies() -> None:
-    """kube-proxy 1.36 (nftables) may lose its map of services to a sync that failed while its node was frozen."""
-    kubectl("delete", "pods", "--namespace=kube-system", "--selector=k8s-app=kube-proxy")
-    kubectl("rollout", "status", "--namespace=kube-system", "daemonset/kube-proxy", f"--timeout={SECONDS}s")
 
 
 def _well() -> bool:

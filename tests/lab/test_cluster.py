@@ -15,6 +15,7 @@ from tests.lab import workload
 from tests.lab.dev import stack
 from tests.lab.program import DEV, kubectl
 from tests.lab.workload import NAMESPACE, PORT, Pod, Workload
+from tests.waiting import eventually
 
 LEASE_SECONDS = 15
 SYSTEM_NAMESPACES = ("kube-system", "kube-flannel")
@@ -123,6 +124,15 @@ def test_each_pod_reaches_the_service_by_address_and_by_name(names: Workload) ->
         answers = text.split()
         assert len(answers) == len(hosts), f"from {node}: {text}"
         assert set(answers) <= {pod.name for pod in names.pods}
+
+
+@pytest.mark.parametrize("start", [1, 2])
+def test_services_are_reached_when_kube_proxy_has_started_anew(names: Workload, start: int) -> None:
+    """As it does when its ConfigMap changes. The lab's own image lost all of them at each second start, for weeks."""
+    kubectl("rollout", "restart", "daemonset/kube-proxy", "--namespace=kube-system")
+    kubectl("rollout", "status", "daemonset/kube-proxy", "--namespace=kube-system", "--timeout=110s")
+    ask = f"curl -s --max-time 2 http://{names.service_address} || :"
+    eventually(lambda: all(by_pod(names.pods, ask).values()), 20, f"every pod reaches the Service after start {start}")
 
 
 def test_each_pod_reaches_the_api_under_its_names_with_verification_on(names: Workload) -> None:

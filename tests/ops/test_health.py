@@ -69,7 +69,7 @@ def test_each_trouble_is_named(stack: Stack, host: str, line: int, instead: str,
 
 
 def test_a_node_that_reaches_no_service_is_named_with_its_kube_proxy(stack: Stack) -> None:
-    """kube-proxy 1.36 lost its map of services to a sync that failed, and went on without: all else looked well."""
+    """Each second start of kube-proxy, in an image without /etc/protocols, lost all Services; all else looked well."""
     said = well()
     said["huashan"].append("unreached 10.96.0.1")
     (trouble,) = troubles(stack, said)
