@@ -82,12 +82,15 @@ MASTER_PROGRAM = Program("etcd", "tools", members=("etcdctl", "etcdutl"))
 # Command, and the package of Debian and of Red Hat that brings it.
 COMMANDS = (
     ("awk", "mawk", "gawk"),
+    ("cmp", "diffutils", "diffutils"),
     ("curl", "curl", "curl"),
+    ("find", "findutils", "findutils"),
     ("flock", "util-linux", "util-linux"),
     ("getent", "libc-bin", "glibc-common"),
     ("ip", "iproute2", "iproute"),
     ("openssl", "openssl", "openssl"),
     ("ss", "iproute2", "iproute"),
+    ("xargs", "findutils", "findutils"),
 )
 NODE_COMMANDS = (
     ("conntrack", "conntrack", "conntrack-tools"),

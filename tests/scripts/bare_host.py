@@ -27,7 +27,7 @@ REAL = [
     *("awk", "cat", "curl", "cut", "date", "flock", "grep", "gzip", "head", "mkdir", "mv", "openssl", "paste", "rm"),
     *("sed", "sh", "sha256sum", "sleep", "sort", "tail", "tar", "timeout", "tr"),
 ]
-PRESENT = ["conntrack", "iptables", "keepalived", "mount", "systemctl"]
+PRESENT = ["cmp", "conntrack", "find", "iptables", "keepalived", "mount", "systemctl", "xargs"]
 STUBS = {
     "id": "echo 0",
     "uname": 'case $1 in -m) echo x86_64 ;; -r) echo 6.1.0 ;; *) echo "$EVENKEEL_HOST" ;; esac',
