@@ -128,7 +128,7 @@ def test_each_pod_reaches_the_service_by_address_and_by_name(names: Workload) ->
 
 @pytest.mark.parametrize("start", [1, 2])
 def test_services_are_reached_when_kube_proxy_has_started_anew(names: Workload, start: int) -> None:
-    """As it does when its ConfigMap changes. The lab's own image lost all of them at each second start, for weeks."""
+    """As it does when its ConfigMap changes. The lab's own image lost all of them at each second start."""
     kubectl("rollout", "restart", "daemonset/kube-proxy", "--namespace=kube-system")
     kubectl("rollout", "status", "daemonset/kube-proxy", "--namespace=kube-system", "--timeout=110s")
     ask = f"curl -s --max-time 2 http://{names.service_address} || :"

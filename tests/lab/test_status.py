@@ -48,7 +48,7 @@ def test_a_stack_as_it_shall_be_is_well_and_nothing_differs() -> None:
 
 
 def test_a_node_that_reaches_no_service_is_named(cut_off: str) -> None:
-    """kube-proxy had lost its map of Services, for days, and node, pods and objects all looked well."""
+    """kube-proxy had lost its map of Services, and node, pods and objects all looked well."""
     (trouble,) = json.loads(ops("status", "--json").stdout)["troubles"]
     assert trouble.startswith(f"{cut_off}: reaches no Service")
 
