@@ -76,7 +76,7 @@ def script(stack: Stack, host: Host) -> str:
         "STATUS": balances.status,
         "SERVICES": " ".join(service.name for service in balances.services),
         "VIP": str(vip.address) if vip else "",
-        "KUBERNETES": stack.cluster.service_address if runs_pods(host) else "",
+        "SERVICE_ADDRESS": stack.cluster.service_address if runs_pods(host) else "",
     }
     return assignments(variables) + (SCRIPTS / "status.sh").read_text()
 

@@ -2,12 +2,12 @@
 # Tells how this host does, and changes nothing.
 # Runs from standard input behind the parameters that ops/status.py writes:
 #
-#   ROLES       the host's roles, a word each
-#   ADDRESS     its address
-#   STATUS      address:port of its load balancer's status page
-#   SERVICES    what is balanced there, a word each
-#   VIP         the virtual address, or nothing
-#   KUBERNETES  the address of Service `kubernetes` on a node, else nothing
+#   ROLES            the host's roles, a word each
+#   ADDRESS          its address
+#   STATUS           address:port of its load balancer's status page
+#   SERVICES         what is balanced there, a word each
+#   VIP              the virtual address, or nothing
+#   SERVICE_ADDRESS  the address of Service `kubernetes` on a node, else nothing
 #
 # Prints a line a fact, "KIND WORD...". Does not own what is well and what is not (ops/health.py).
 
@@ -44,11 +44,11 @@ tell_balancer() {
 # A node whose kube-proxy has lost its map of Services looks well in every other way. Asked twice: of the apiservers behind
 # the address one may just have gone.
 tell_services() {
-    reaches_services || reaches_services || printf 'unreached %s\n' "$KUBERNETES"
+    reaches_services || reaches_services || printf 'unreached %s\n' "$SERVICE_ADDRESS"
 }
 
 reaches_services() {
-    curl -q -s --noproxy '*' --max-time 2 --cacert "$PKI/ca.crt" -o /dev/null "https://$KUBERNETES/livez"
+    curl -q -s --noproxy '*' --max-time 2 --cacert "$PKI/ca.crt" -o /dev/null "https://$SERVICE_ADDRESS/livez"
 }
 
 # "certificate FILE BASE64" for the first certificate of each file: of its DER, or of a PEM inside a kubeconfig.
@@ -81,7 +81,7 @@ if has_role master; then
     tell_etcd || :
     tell_apiserver
 fi
-if [ -n "$KUBERNETES" ]; then tell_services; fi
+if [ -n "$SERVICE_ADDRESS" ]; then tell_services; fi
 if has_role lb; then tell_balancer; fi
 if has_role hub; then tell_hub; fi
 tell_certificates
