@@ -5,7 +5,18 @@ Owns the list. Does not own the files' texts (the other modules here), nor how t
 
 from dataclasses import dataclass
 
-from render import csr_approver, flannel, harbor, hub, keepalived, kubelet, load_balancer, preparation, static_pods
+from render import (
+    csr_approver,
+    flannel,
+    harbor,
+    hub,
+    keepalived,
+    kubelet,
+    load_balancer,
+    preparation,
+    silent_peers,
+    static_pods,
+)
 from render.files import File
 from render.preparation import runs_pods
 from render.scripts import Scripts
@@ -46,7 +57,7 @@ class Inventory:
 def inventory(stack: Stack, host: Host, scripts: Scripts) -> Inventory:
     """Everything that an ``up`` leaves on the host. ``scripts``: the texts of the host's scripts, by file name."""
     plain = {**preparation.parts(stack, host, scripts), **_of_roles(stack, host)}
-    turns = _turns(host)
+    turns = _turns(stack, host)
     held = [part for parts in turns.values() for part in parts if part not in plain]
     held += ["tools.artifacts"] if runs_pods(host) else []
     held += ["admin.secret"] if "master" in host.roles else []
@@ -94,8 +105,9 @@ def _of_roles(stack: Stack, host: Host) -> Parts:
     return found
 
 
-def _turns(host: Host) -> dict[str, tuple[str, ...]]:
+def _turns(stack: Stack, host: Host) -> dict[str, tuple[str, ...]]:
     found = dict(NODE_TURNS) if runs_pods(host) else {}
+    found |= {silent_peers.PART: (silent_peers.PART,)} if silent_peers.peers(stack, host) else {}
     found |= MASTER_TURNS if "master" in host.roles else {}
     found |= BALANCER_TURNS if "lb" in host.roles else {}
     return found | (HUB_TURNS if "hub" in host.roles else {})
@@ -104,6 +116,7 @@ def _turns(host: Host) -> dict[str, tuple[str, ...]]:
 def _units(stack: Stack, host: Host) -> list[str]:
     units = ["containerd", "kubelet"] if runs_pods(host) else []
     units += ["evenkeel-csr-approver"] if "master" in host.roles else []
+    units += [silent_peers.UNIT] if silent_peers.peers(stack, host) else []
     if "lb" in host.roles:
         units += ["nginx", load_balancer.CHECK_UNIT.removesuffix(".service")]
         units += ["keepalived"] if stack.load_balancer.vip else []

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from render import containerd, kubelet, network
+from render import containerd, kubelet, network, silent_peers
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
 from render.static_pods import (
@@ -114,7 +114,7 @@ HUB_COMMANDS = (
 
 MODULES = ("overlay", "br_netfilter")
 BASE_SYSCTLS = {"net.ipv4.tcp_retries2": "5"}  # a connection into a black hole fails after 14 s, not after 15 minutes
-# A master that falls silent is found out by the kernel of the load balancer, which ends the connections to it: after
+# What falls silent is given up by the load balancer's kernel too, where nobody tells it to (render.silent_peers): after
 # 6 s where something is on its way there, and after 8 s where an answer is awaited (4 s idle, then 4 probes).
 BALANCER_SYSCTLS = {
     "net.ipv4.tcp_retries2": "4",
@@ -201,6 +201,7 @@ def parts(stack: Stack, host: Host, scripts: Scripts) -> dict[str, list[File]]:
     here = {
         "scripts": [File(f"{ON_HOST}/{name}", scripts[name], mode="0755") for name in scripts_of(host)],
         "system": _system_files(host),
+        silent_peers.PART: silent_peers.files(stack, host),
     }
     if runs_pods(host):
         here["registries"] = containerd.registry_files(stack)

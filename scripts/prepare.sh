@@ -8,7 +8,7 @@
 #   ARTIFACTS   GROUP MACHINE NAME SHA256 tar|plain FOLDER MEMBER... a line; groups are runtime, kubelet and tools
 #   IMAGES      IMAGE_BY_DIGEST IMAGE_BY_TAG a line
 #
-# Staged parts: scripts, system, and, where there are artifacts, registries and runtime.
+# Staged parts: scripts, system, silent-peers, and, where there are artifacts, registries and runtime.
 
 CERTS_D=/etc/containerd/certs.d
 
@@ -104,10 +104,29 @@ prepare_node() {
     pull_images
 }
 
+# A restart of it interrupts nothing, so it waits for no turn. A host without such peers has an empty part.
+watch_silent_peers() {
+    if [ ! -s "$EVENKEEL_STATE/staged/silent-peers/index" ]; then
+        [ ! -f "$EVENKEEL_STATE/applied/silent-peers" ] || systemctl disable --now --quiet evenkeel-silent-peers
+        rm -f "$EVENKEEL_STATE/applied/silent-peers"
+        install_part silent-peers >/dev/null
+    elif pending silent-peers silent-peers; then
+        install_part silent-peers >/dev/null
+        systemctl daemon-reload
+        systemctl enable --quiet --no-reload evenkeel-silent-peers
+        systemctl restart evenkeel-silent-peers ||
+            fail "prepare silent-peers" "evenkeel-silent-peers does not start" "see 'systemctl status evenkeel-silent-peers' on this host, and run up again"
+        applied silent-peers silent-peers
+    else
+        keep evenkeel-silent-peers
+    fi
+}
+
 lock
 install_part scripts >/dev/null
 install_part system >/dev/null
 load_modules
 apply_sysctls
+watch_silent_peers
 [ -z "$ARTIFACTS" ] || prepare_node
 say "prepared"

@@ -173,8 +173,9 @@ retire_everything() {
     retire_lb
     retire_node
     retire_master
+    stop evenkeel-silent-peers
     rm -rf /etc/kubernetes
-    drop system
+    drop system silent-peers
     unlock
     rm -rf "$EVENKEEL_STATE" "$here" /var/cache/evenkeel
     say "nothing of the stack is left; kernel settings and packet filter rules that were made go with the next boot"

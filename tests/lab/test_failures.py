@@ -35,7 +35,7 @@ STEADY = ("-clients", "3", "-every", "200ms")
 IMPATIENT = (*STEADY, "-timeout", "1s")
 PATIENT = (*STEADY, "-timeout", "30s")  # longer than any limit here: no client helps itself by giving up
 KILLED_SECONDS = 3.0
-CUT_OFF_SECONDS = 12.0
+CUT_OFF_SECONDS = 8.0  # an etcd client that nobody tells waits 10 s, and a load balancer 8
 BACK_SECONDS = 20.0
 ADDRESS_SECONDS = 2.0
 KEPT_SECONDS = 4.0  # the client's kernel repeats what nobody answered after 0.2, 0.6, 1.4 and 3 s, and only then learns
@@ -147,12 +147,12 @@ def span(errors: list[str]) -> float:
     return (max(times) - min(times)).total_seconds() if times else 0.0
 
 
-def test_a_master_that_is_cut_off_stops_no_client_for_more_than_twelve_seconds(streams: Idle) -> None:
+def test_a_master_that_is_cut_off_stops_no_client_for_long(streams: Idle) -> None:
     """Silence is worse than death: nobody says that a connection is over.
 
-    Clients wait as long as it takes, so that this is what the system needs by itself: the load balancers' kernel gives
-    a silent master up within 8 s (a connection that only awaited an answer used to be kept for 10 min), and the other
-    apiservers, whose etcd client asks all members in turn, within 10 s.
+    Clients wait as long as it takes, so that this is what the system needs by itself. A connection that only awaited an
+    answer used to be kept for 10 min; and a client that met two apiservers in turn waited 18 s, as each has an etcd
+    client that waits 10 s for the silent member (scripts/silent-peers.sh).
     """
     master = streams.bystander()
     load = Load.start(*PATIENT)

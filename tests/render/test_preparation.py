@@ -178,12 +178,13 @@ def test_every_script_comes_on_standard_input_or_lies_on_some_host() -> None:
 
 def test_a_load_balancer_gets_kernel_settings_but_no_runtime(stack: settings.Stack) -> None:
     balancer = preparation.parts(stack, stack.hosts["lb1"], SCRIPTS)
-    assert set(balancer) == {"scripts", "system"}
+    assert set(balancer) == {"scripts", "system", "silent-peers"}
     sysctls, place = balancer["system"]
     assert dict(line.split(" = ") for line in sysctls.content.splitlines()) == preparation.BALANCER_SYSCTLS
     assert (place.path, place.content) == ("/var/lib/evenkeel/place", "name lb1\nroles lb\n")
     node = preparation.parts(stack, stack.hosts["huashan"], SCRIPTS)
-    assert set(node) == {"scripts", "system", "registries", "runtime"}
+    assert set(node) == {"scripts", "system", "silent-peers", "registries", "runtime"}
+    assert node["silent-peers"] == []
     assert {file.path for file in node["system"]} == {
         "/etc/sysctl.d/90-evenkeel.conf",
         "/etc/modules-load.d/evenkeel.conf",

@@ -1,5 +1,6 @@
 """What a preparation leaves on a host, and that it leaves alone what runs there (prepare.sh, activate-runtime.sh)."""
 
+import dataclasses
 import os
 import signal
 import time
@@ -12,9 +13,12 @@ from releases.schema import IMAGES
 from render import preparation
 from tests.scripts.bare_host import SCRIPTS
 from tests.scripts.prepared_host import SYSCTLS, PreparedHost, artifacts, stack
+from tests.settings import samples
 
 BIN, CNI = "usr/local/bin", "opt/cni/bin"
 TUNED = {"plugins": {"io.containerd.cri.v1.runtime": {"restrict_oom_score_adj": True}}}
+WATCH = "evenkeel-silent-peers"
+WATCH_STARTS = ["daemon-reload", f"enable --quiet --no-reload {WATCH}", f"restart {WATCH}"]
 PROGRAMS = {
     f"{BIN}/{name}": name for name in ("kubelet", "kubectl", "runc", "ctr", "etcdctl", "etcdutl", "containerd")
 } | {f"{CNI}/{name}": name for name in ("bridge", "loopback", "flannel")}
@@ -51,7 +55,8 @@ def test_a_fresh_host_has_every_program_and_containerd_runs(host: PreparedHost, 
     assert set(host.programs()) == set(PROGRAMS)
     assert host.programs()[f"{CNI}/flannel"] == "flannel 1"
     assert {path.stat().st_mode & 0o777 for path in (host.root / BIN).iterdir()} == {0o755}
-    assert host.systemctl_calls == ["daemon-reload", "enable --quiet containerd", "restart containerd"]
+    runtime = ["daemon-reload", "enable --quiet containerd", "restart containerd"]
+    assert host.systemctl_calls == [*WATCH_STARTS, *runtime]
     assert (host.root / "etc/containerd/certs.d/registry.k8s.io/hosts.toml").exists()
 
 
@@ -136,7 +141,7 @@ def test_a_containerd_that_is_down_is_started_on_a_host_in_service(host: Prepare
 
 
 def test_a_containerd_that_does_not_come_up_says_why(host: PreparedHost, first: settings.Stack) -> None:
-    host.stub("systemctl", "case $1 in restart) exit 1 ;; esac")
+    host.stub("systemctl", 'case "$*" in "restart containerd") exit 1 ;; esac')
     done = host.prepare(first, "shaolin")
     assert done.returncode == 1
     assert "    level=error what containerd said\n" in done.stderr
@@ -182,13 +187,33 @@ def test_a_program_that_somebody_removed_or_changed_is_put_back(host: PreparedHo
     assert host.programs()[f"{CNI}/bridge"] == "bridge 1"
 
 
-def test_a_load_balancer_gets_scripts_and_kernel_settings_alone(host: PreparedHost, first: settings.Stack) -> None:
+def test_a_load_balancer_gets_scripts_kernel_settings_and_its_watch_alone(
+    host: PreparedHost, first: settings.Stack
+) -> None:
     assert host.prepare(first, "lb1").returncode == 0
     assert host.programs() == {}
-    assert host.systemctl_calls == []
+    assert host.systemctl_calls == WATCH_STARTS
     assert (host.root / "proc/sys/net/ipv4/tcp_retries2").read_text() == "4\n"
     assert (host.root / "proc/sys/kernel/panic").read_text() == "0\n"
     assert (host.root / "usr/local/lib/evenkeel/lib.sh").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_watch_is_restarted_for_other_peers_alone_and_stops_where_there_are_none(
+    host: PreparedHost, tmp_path: Path
+) -> None:
+    """Stage by stage, so that an interrupted one is done again: what runs must be what lies there."""
+    three = samples.stack(tmp_path)
+    hosts = dict(three.hosts)
+    two = dataclasses.replace(three, hosts={name: one for name, one in hosts.items() if name != "emei"})
+    worker = dataclasses.replace(hosts["lb1"], roles=("hub",))
+    none = dataclasses.replace(three, hosts=hosts | {"lb1": worker})
+    calls = []
+    for wanted in (three, three, two, none):
+        assert host.prepare(wanted, "lb1").returncode == 0
+        calls.append(host.systemctl_calls)
+        (host.root / "systemctl.log").write_text("")
+    assert calls == [WATCH_STARTS, [], WATCH_STARTS, [f"disable --now --quiet {WATCH}"]]
+    assert not (host.root / f"etc/systemd/system/{WATCH}.service").exists()
 
 
 def test_an_image_that_cannot_be_pulled_is_named_with_the_reason(host: PreparedHost, first: settings.Stack) -> None:
