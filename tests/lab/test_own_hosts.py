@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import engine, hosts, ssh, stack
+from lab import engine, hosts, ssh
 from lab.mirror import content, serve
 from lab.paths import BIN, CLONE, PRIVATE_KEY
-from tests.lab.program import kill
+from tests.lab.program import DEV, kill
 from tests.lab.trial import fresh
 from tests.pages import command
 from tests.waiting import eventually
@@ -104,16 +104,18 @@ def test_they_can_be_carried_to_where_no_index_is_reached(clone: Clone) -> None:
     assert "pulumi" in clone.types("../carried/bin/pip list")
 
 
-def test_a_stack_is_begun(clone: Clone) -> None:
+def test_a_stack_is_begun_and_told_what_its_hosts_lack(clone: Clone) -> None:
     clone.types(command("README", "pulumi login"))
     clone.types(command("README", "python -m ops lock"), f"{FROM_MIRROR} --arch {content.architecture()}")
     said = [f"--host {MASTER}:{ADDRESS}:master,lb", f"--host {WORKER}:{hosts.ADDRESSES[WORKER]}:worker"]
     said += [f"--address {ADDRESS} --api-port {PORT} --user root --private-key-file {PRIVATE_KEY}"]
     said += ["--environment development --accept-host-keys"]
     assert command("airgap", "python -m ops init").startswith(command("README", "python -m ops init"))
-    clone.types(command("airgap", "python -m ops init", MIRROR), " ".join(said))
+    told = clone.types(command("airgap", "python -m ops init", MIRROR), " ".join(said), code=1)
+    assert f"{MASTER}: preflight: /etc/resolv.conf names a loopback address" in told
+    assert "set evenkeel:cluster.kubelet.config.resolvConf" in told
+    edit(clone, "cluster", {"kubelet": DEV.settings()["cluster"]["kubelet"]})
     clone.types(command("README", "pulumi stack init"))
-    assert yaml.safe_load(clone.settings.read_text())["config"]["evenkeel:release"]["name"] == stack.release_name()
 
 
 def test_its_hosts_are_checked_and_its_preview_is_read(clone: Clone) -> None:
