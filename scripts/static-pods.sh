@@ -108,8 +108,13 @@ starts() {
 
 pod_failed() {
     failed_log=$(find "$(log_folder "$1")" -name '*.log' -size +0 2>/dev/null | sort -V | tail -n 1)
-    say "the last lines of $1:"
-    [ -z "$failed_log" ] || tail -n 12 "$failed_log" | cut -d ' ' -f 4- | sed 's/^/    /' >&2
+    if [ -n "$failed_log" ]; then
+        say "the last lines of $1:"
+        tail -n 12 "$failed_log" | cut -d ' ' -f 4- | sed 's/^/    /' >&2
+    else
+        say "$1 has said nothing; the last that the kubelet says of it:"
+        journalctl --unit=kubelet --no-pager --output=cat --lines=2000 | grep "err=.*$1-" | tail -n 1 | sed 's/^/    /' >&2
+    fi
     fail "activate $1" "$2" "mend the setting that its last lines name and run up again; hosts after this one were not touched"
 }
 

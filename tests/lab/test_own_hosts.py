@@ -114,13 +114,12 @@ def test_a_stack_is_begun_and_told_what_its_hosts_lack(clone: Clone) -> None:
     told = clone.types(command("airgap", "python -m ops init", MIRROR), " ".join(said), code=1)
     assert f"{MASTER}: preflight: /etc/resolv.conf names a loopback address" in told
     assert "set evenkeel:cluster.kubelet.config.resolvConf" in told
-    edit(clone, "cluster", {"kubelet": DEV.settings()["cluster"]["kubelet"]})
+    edit(clone, "cluster", {part: DEV.settings()["cluster"][part] for part in ("containerd", "kubelet", "kubeProxy")})
     clone.types(command("README", "pulumi stack init"))
 
 
 def test_its_hosts_are_checked_and_its_preview_is_read(clone: Clone) -> None:
-    for name in (MASTER, WORKER):
-        assert name in clone.types(command("status", "python -m ops preflight"))
+    assert "2 hosts have what they need" in clone.types(command("status", "python -m ops preflight"))
     silent = command("README", "export PULUMI_OPTION_SUPPRESS_OUTPUTS")
     assert "to create" in clone.types(f"{silent}; {command('README', 'pulumi preview')}")
 
@@ -140,7 +139,7 @@ def test_an_up_that_is_killed_is_gone_on_with_as_the_page_says(clone: Clone) -> 
         )
     eventually(lambda: f"{MASTER}-prepare creating" in log.read_text(), 60, "the hosts are being prepared")
     kill(process)
-    assert "locked" in clone.types(up, UNATTENDED, code=255)
+    assert "locked" in clone.types(up, UNATTENDED, code=1)
     clone.types(command("interrupted", "pulumi cancel"), "--yes --stack mine")
     clone.types(command("interrupted", "pulumi refresh"), f"{UNATTENDED} --stack mine")
     assert "pending" not in clone.types(up, UNATTENDED)

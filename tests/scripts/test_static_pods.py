@@ -1,0 +1,30 @@
+"""What a master says of a static pod that does not become well (scripts/static-pods.sh).
+
+Its replacement, and the last lines of a pod that ran, are seen where hosts run them (tests/lab/test_rolls.py).
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.scripts.bare_host import SCRIPTS_FOLDER
+
+CAUSE = 'E1128 "Error syncing pod, skipping" err="failed to start sandbox of etcd-one_kube-system: oom_score_adj"'
+OTHERS = 'E1128 "Error syncing pod, skipping" err="failed to start sandbox of kube-scheduler-one_kube-system"'
+
+
+def test_a_pod_that_never_ran_is_explained_by_the_kubelet(tmp_path: Path) -> None:
+    """containerd could start nothing, and the message ended with "the last lines of etcd:" and no line."""
+    journal = tmp_path / "journalctl"
+    journal.write_text(f"#!/bin/sh\nprintf '%s\\n' '{CAUSE.replace('adj', 'old')}' '{CAUSE}' '{OTHERS}'\n")
+    journal.chmod(0o755)
+    script = (
+        f"set -eu\n. {SCRIPTS_FOLDER}/lib.sh\n. {SCRIPTS_FOLDER}/static-pods.sh\npod_failed etcd 'it keeps ending'\n"
+    )
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "EVENKEEL_HOST": "one"}
+    done = subprocess.run(["sh", "-s"], input=script, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    said, cause, remedy = done.stderr.splitlines()
+    assert said == "evenkeel: one: etcd has said nothing; the last that the kubelet says of it:"
+    assert cause == f"    {CAUSE}"
+    assert remedy.startswith("evenkeel: one: activate etcd: it keeps ending; ")
