@@ -152,7 +152,7 @@ def test_the_cluster_is_used_with_the_kubeconfig_of_the_outputs(clone: Clone) ->
 
 
 def test_it_is_looked_at(clone: Clone) -> None:
-    assert "All is well" in clone.types(command("status", "python -m ops status --stack mine"), code=0)
+    assert "stack mine: all is well" in clone.types(command("status", "python -m ops status --stack mine"))
     assert '"troubles": []' in clone.types(command("status", "python -m ops status --stack mine --json"))
     clone.types(command("status", "python -m ops report"))
     assert "All is well" in (clone.folder / "mine.html").read_text()
