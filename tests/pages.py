@@ -13,7 +13,7 @@ DOCS = ROOT / "docs"
 PROGRAMS = (
     *(".", "cd", "curl", "docker", "etcdctl", "etcdutl", "export", "kubectl", "make", "mkdir", "mv", "pip", "pulumi"),
     *("python", "python3", "registry", "rm", "rsync", "sh", "ssh", "ssh-keyscan", "systemctl", "useradd", "visudo"),
-    *("while", "/usr/local/lib/evenkeel/harbor-restore.sh"),
+    *("while", "for", "/usr/local/lib/evenkeel/harbor-restore.sh"),
 )
 NO_NAMES: Mapping[str, str] = {}
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
@@ -21,7 +21,9 @@ _INDENTED = re.compile(r"^ {4,}(\S.*)$", re.MULTILINE)
 _INLINE = re.compile(r"`([^`]+)`")
 _REMARK = re.compile(r"\s+# .*$", re.MULTILINE)
 # What a sentence says in order to speak of it, and not for somebody to type.
-_NAMED_ONLY = re.compile(r"pulumi (up|preview)|pulumi stack export|make \w+|docker \w+|python -m (ops|bench) ?\w*")
+_NAMED_ONLY = re.compile(
+    r"\w+|(make|docker) \w+|pulumi (up|preview|stack export|stack output kubeconfig)|python -m (ops|bench) ?\w*"
+)
 
 
 def text(page: str) -> str:
@@ -42,13 +44,18 @@ def commands(page: str) -> list[str]:
 
     A line that goes on is one command. ``.venv/bin/`` in front is left out: who runs it has that folder on PATH.
     """
-    rest = _BLOCK.sub("", text(page))
-    lines = re.sub(r"\\\n\s+", "", rest)
     found = [content for kind, content in _BLOCK.findall(text(page)) if kind == "sh"]
-    found += [_REMARK.sub("", line).removeprefix(".venv/bin/") for line in _INDENTED.findall(lines)]
-    inline = (" ".join(said.split()) for said in _INLINE.findall(_INDENTED.sub("", rest)))
+    found += indented(page)
+    sentences = _INDENTED.sub("", _BLOCK.sub("", text(page)))
+    inline = (" ".join(said.split()) for said in _INLINE.findall(sentences))
     found += [said for said in inline if not _NAMED_ONLY.fullmatch(said)]
     return list(dict.fromkeys(one for one in found if one.split()[0] in PROGRAMS))
+
+
+def indented(page: str) -> list[str]:
+    """The lines of the blocks that are set off by space alone, as ``commands`` has them."""
+    lines = _INDENTED.findall(_joined(_BLOCK.sub("", text(page))))
+    return [_REMARK.sub("", line).removeprefix(".venv/bin/") for line in lines]
 
 
 def command(page: str, start: str, names: Mapping[str, str] = NO_NAMES) -> str:
@@ -66,7 +73,11 @@ def step(page: str, number: int, names: Mapping[str, str] = NO_NAMES) -> list[st
 
 def commands_of_step(page: str, number: int) -> list[str]:
     """Those of ``commands`` that the step holds."""
-    return [one for one in commands(page) if one in re.sub(r"\\\n\s+", "", _step(page, number))]
+    return [one for one in commands(page) if one in _joined(_step(page, number))]
+
+
+def _joined(lines: str) -> str:
+    return re.sub(r"\\\n\s+", "", lines)
 
 
 def _step(page: str, number: int) -> str:

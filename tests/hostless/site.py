@@ -70,21 +70,35 @@ class Site:
         """What ``python -m ops`` said, on standard output and on standard error."""
         return self._run([sys.executable, "-m", "ops", *arguments], fails, {})
 
+    def types(self, line: str, more: str = "", *, code: int = 0, stdin: str = "") -> str:
+        """All that a line of a page says, typed here with ``more`` behind it; it must end with ``code``."""
+        path = f"{self.folder / '.venv' / 'bin'}:{self.environment['PATH']}"
+        done = self._ended(["sh", "-c", f"{line} {more}"], {"PATH": path}, stdin)
+        assert done.returncode == code, f"{line}: {_said(done)}"
+        return done.stdout + done.stderr
+
     def _run(self, command: list[str], fails: bool, environment: Mapping[str, str]) -> tuple[str, str]:
-        done = subprocess.run(
+        done = self._ended(command, environment)
+        assert bool(done.returncode) == fails, f"{command}: {_said(done)}"
+        return done.stdout, done.stderr
+
+    def _ended(
+        self, command: list[str], environment: Mapping[str, str], stdin: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             command,
             cwd=self.folder,
             env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-        assert bool(done.returncode) == fails, (
-            f"{command}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
-        )
-        return done.stdout, done.stderr
+
+
+def _said(done: "subprocess.CompletedProcess[str]") -> str:
+    return f"{done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
 
 
 def lock(folder: Path, release: str) -> None:

@@ -6,7 +6,6 @@ Does not own the cluster's making (``tests.lab.kubeadm_cluster``), nor what must
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,12 @@ import settings
 from lab import engine, hosts, stack
 from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
 from tests.lab.program import FOLDER, Program
+from tests.pages import command
 
 NAME = "adopt"
 MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))
 ADDRESS = hosts.ADDRESSES[BALANCER]
+IN_PAGE = {"MASTER": hosts.ADDRESSES[MASTER], "mine": NAME, "~/.ssh/mine_ed25519": str(PRIVATE_KEY)}
 
 
 def like_dev() -> settings.Stack:
@@ -51,18 +52,33 @@ def project() -> Path:
     return path
 
 
-def look(*more: str) -> str:
-    """What ``ops adopt`` says of the master; it writes into the file of ``project``."""
-    command = [sys.executable, "-m", "ops", "adopt", f"root@{hosts.ADDRESSES[MASTER]}", "--stack", NAME, *more]
-    command += ["--known-hosts", str(KNOWN_HOSTS), "--identity", str(PRIVATE_KEY)]
+def look() -> str:
+    """What the look at the master says, as docs/adopt.md has it; it writes into the file of ``project``."""
+    _types(command("adopt", "ssh-keyscan", IN_PAGE))
+    key = (FOLDER / NAME / "known_hosts").read_text().split()[1:3]
+    assert " ".join(key) in KNOWN_HOSTS.read_text(), "it is not the host's own"
+    return _types(
+        command("adopt", "python -m ops adopt root@MASTER --stack mine --identity ~/.ssh/mine_ed25519", IN_PAGE)
+    )
+
+
+def undo() -> str:
+    """What the way back says."""
+    return _types(
+        command("adopt", "python -m ops adopt root@MASTER --stack mine --identity ~/.ssh/mine_ed25519 --undo", IN_PAGE)
+    )
+
+
+def _types(line: str) -> str:
     environment = {**os.environ, **engine.environment(), "PYTHONPATH": str(CLONE)}
-    done = subprocess.run(command, cwd=FOLDER / NAME, env=environment, capture_output=True, text=True, check=False)
+    shell = ["sh", "-c", line]
+    done = subprocess.run(shell, cwd=FOLDER / NAME, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def sections(text: str) -> dict[str, Any]:
-    """What the look wrote, and what a user adds to it: two masters, a load balancer, and where the lab fetches from."""
+    """What the look wrote, and what a user adds to it: two masters, a load balancer, host keys, and the mirror."""
     config = yaml.safe_load(text)["config"]
     written = {name.removeprefix("evenkeel:"): value for name, value in config.items()}
     added = {name: {"address": hosts.ADDRESSES[name], "roles": ["master"]} for name in (SECOND, THIRD)}
@@ -72,4 +88,5 @@ def sections(text: str) -> dict[str, Any]:
         "hosts": written["hosts"] | added,
         "loadBalancer": {"address": ADDRESS, "vip": None, "extraSans": []},
         "release": release,
+        "ssh": written["ssh"] | {"knownHosts": str(KNOWN_HOSTS)},
     }

@@ -25,6 +25,7 @@ from tests.lab.adoption import (
     look,
     project,
     sections,
+    undo,
 )
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.moments import Killed, Moment, finish, kill_at
@@ -153,7 +154,7 @@ def join_and_undo(program: Program, everybody: list[str]) -> Undone:
     kept = kubeadm_cluster.run(MASTER, KEPT)
     kill_at(Trial(program, [MASTER], everybody), JOINING, None, Killed())
     hosts.disconnect(SECOND)
-    said = look("--undo")
+    said = undo()
     members = kubeadm_cluster.run(MASTER, f"{ETCDCTL} member list")
     left = kubeadm_cluster.run(MASTER, KEPT)
     kubeadm_cluster.empty(everybody[2:])

@@ -6,23 +6,22 @@ user with the page's sudoers file, whose key an SSH agent holds, by way of a bas
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab import hosts, ssh, stack, toolchain
+from lab import engine, hosts, ssh, stack, toolchain
 from lab.mirror import content, serve
 from lab.paths import CLONE, PRIVATE_KEY, PUBLIC_KEY
 from tests.lab.trial import Trial, fresh, on_spares
-from tests.pages import block
+from tests.pages import block, command
 
 HOST, GATE = "spare12", "spare13"
 ADDRESS, GATE_ADDRESS = hosts.ADDRESSES[HOST], hosts.ADDRESSES[GATE]
 MIRROR = {"artifacts": f"http://{GATE_ADDRESS}:8080", "images": f"http://{GATE_ADDRESS}:5000"}
-NEW_USER = """set -eu
-useradd --create-home --shell /bin/sh "$1"
+NEW_USER = f"""set -eu
+{command("least-privilege", "useradd", {"deploy": '"$1"'})}
 install -d -m 700 -o "$1" "/home/$1/.ssh"
 cat >"/home/$1/.ssh/authorized_keys"
 chown "$1" "/home/$1/.ssh/authorized_keys"
@@ -73,16 +72,23 @@ def trial(agent: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tri
 
 def serve_folder(folder: Path) -> None:
     """Fills a folder from the lab's own mirror, in place of the publishers, carries it to the gate and serves it."""
-    sources = [f"--mirror-artifacts={serve.ARTIFACTS}", f"--mirror-images={serve.IMAGES}"]
-    words = [stack.release_name(), str(folder), f"--lock={stack.lock(stack.release_name())}"]
-    command = [sys.executable, "-m", "ops", "mirror", *words, f"--arch={content.architecture()}", *sources]
-    subprocess.run(command, cwd=CLONE, check=True)
+    here = {"/srv/mirror": str(folder)}
+    more = f"--lock={stack.lock(stack.release_name())} --arch={content.architecture()}"
+    fill = command("airgap", "python -m ops mirror 2026.11 /srv/mirror", here)
+    types(f"{fill} {more} --mirror-artifacts={serve.ARTIFACTS} --mirror-images={serve.IMAGES}")
+    types(f"{command('airgap', 'python -m ops mirror 2026.11 /srv/mirror --check', here)} {more}")
     hosts.copy(GATE, folder, "/srv/mirror")
     hosts.copy(GATE, toolchain.binary("registry", "registry"), "/usr/local/bin/registry")
     hosts.run(GATE, "cat >/etc/nginx/conf.d/mirror.conf", stdin=block("airgap", "nginx"), check=True)
     hosts.run(GATE, "cat >/etc/mirror-registry.yml", stdin=block("airgap", "yaml"), check=True)
     hosts.run(GATE, "chmod -R a+rX /srv/mirror && systemctl restart nginx", check=True)
-    hosts.run(GATE, "systemd-run --unit=mirror-registry registry serve /etc/mirror-registry.yml", check=True)
+    hosts.run(GATE, f"systemd-run --unit=mirror-registry {command('airgap', 'registry serve')}", check=True)
+
+
+def types(line: str) -> None:
+    """A line of a page, in the clone."""
+    environment = {**os.environ, "PATH": f"{engine.VENV / 'bin'}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", line], cwd=CLONE, env=environment, check=True)
 
 
 def guard() -> None:
@@ -91,7 +97,8 @@ def guard() -> None:
     through = f'restrict,port-forwarding,permitopen="{ADDRESS}:22" {key}'
     hosts.run(GATE, ["sh", "-c", NEW_USER, "sh", "through"], stdin=through, check=True)
     hosts.run(HOST, ["sh", "-c", NEW_USER, "sh", "deploy"], stdin=f'from="{GATE_ADDRESS}",restrict {key}', check=True)
-    sudoers = "umask 337 && cat >/etc/sudoers.d/evenkeel && visudo -cf /etc/sudoers.d/evenkeel"
+    check = command("least-privilege", "visudo -cf")
+    sudoers = f"umask 337 && cat >/etc/sudoers.d/evenkeel && {check} /etc/sudoers.d/evenkeel"
     hosts.run(HOST, sudoers, stdin=block("least-privilege", "sudoers"), check=True)
     hosts.run(HOST, "rm -r /root/.ssh /etc/sudoers.d/operator", check=True)
     hosts.run(HOST, f"ip route add blackhole {serve.ADDRESS}", check=True)
@@ -103,6 +110,12 @@ def test_a_user_of_the_sudoers_file_behind_a_bastion_brings_a_host_up_from_a_mir
     assert trial.program.steps() == []
     fetched = hosts.run(GATE, "grep -c ' 200 ' /var/log/nginx/access.log", check=True).stdout
     assert int(fetched) > 0, "the host has fetched nothing from the gate"
+
+
+def test_two_answers_show_that_the_mirror_serves(trial: Trial) -> None:
+    at = {"MIRROR": GATE_ADDRESS, "amd64": content.architecture()}
+    assert " 200 " in hosts.run(HOST, command("airgap", "curl -I", at), check=True).stdout
+    assert '"tags":' in hosts.run(HOST, command("airgap", "curl http://MIRROR:5000", at), check=True).stdout
 
 
 def test_sudo_refused_nothing_that_was_run(trial: Trial) -> None:

@@ -19,6 +19,7 @@ from tests.lab.another_harbor import folder, stores_for
 from tests.lab.harbor_clients import ADMIN, Logins, addresses, ask, client
 from tests.lab.trial import Trial, on_spares
 from tests.lab.untouched import no_host_changed
+from tests.pages import command
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
@@ -142,9 +143,10 @@ def test_the_way_back_is_the_one_that_the_documentation_tells(trial: Trial, ca: 
     """docs/harbor.md: what was written after the upgrade is lost, and what was there before is there."""
     make_project(ca, "after")
     for hub in HUBS:
-        hosts.run(hub, "docker stop harbor-core harbor-jobservice", check=True)
+        hosts.run(hub, command("harbor", "docker stop"), check=True)
     (backup,) = backups(FIRST)
-    hosts.run(FIRST, ["/usr/local/lib/evenkeel/harbor-restore.sh", f"{BACKUPS}/{backup}", "yes"], check=True)
+    restore = command("harbor", "/usr/local/lib/evenkeel/harbor-restore.sh", {"FILE": f"{BACKUPS}/{backup}"})
+    hosts.run(FIRST, restore, check=True)
     trial.program.up().ok()
     assert versions(ca) == [f"v{VERSION_BEFORE}-standin"] * 2
     with client(ca, name=NAME) as session:

@@ -4,6 +4,7 @@ One small cluster of spare hosts has all of it happen to it, in this order; role
 """
 
 import json
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 
 from lab import hosts, ssh
-from tests.lab import recover_page
 from tests.lab.program import Run
 from tests.lab.trial import Trial, on_spares
+from tests.pages import command, step
 from tests.waiting import eventually
 
 MASTERS = ("spare1", "spare2", "spare3")
@@ -28,6 +29,13 @@ WITH_WORKERS: dict[str, Any] = {
 }
 TAINT = "node-role.kubernetes.io/control-plane"
 DATA = "/var/lib/etcd/member"
+AS_HOST = {"HOST": SURVIVOR, "ADDRESS": hosts.ADDRESSES[SURVIVOR]}
+AS_FIRST = {
+    "HOST": FIRST,
+    "ADDRESS": hosts.ADDRESSES[FIRST],
+    "/root/before-restore/etcd/member/snap/db": "/root/snapshot.db",
+    "--skip-hash-check": "",
+}
 
 pytestmark = pytest.mark.lab
 
@@ -135,10 +143,8 @@ def test_without_a_majority_nobody_forms_a_second_cluster_and_the_last_copy_stay
 @pytest.fixture(scope="module")
 def restored(loss: Loss, majority_lost: Run) -> Trial:
     """What docs/recover.md says, typed in as it stands there: on the survivor, and then one ``up``."""
-    names = {"HOST": SURVIVOR, "ADDRESS": hosts.ADDRESSES[SURVIVOR]}
-    for step in (1, 2, 3):
-        for script in recover_page.commands(step, names):
-            hosts.run(SURVIVOR, script, check=True)
+    for script in [*step("recover", 1), *step("recover", 2), *step("recover", 3, AS_HOST)]:
+        hosts.run(SURVIVOR, script, check=True)
     loss.trial.program.up(WITH_WORKERS).ok()
     return loss.trial
 
@@ -183,3 +189,32 @@ def test_what_the_host_still_is_goes_on(given_back: Trial) -> None:
 def test_a_master_that_is_no_worker_any_more_gets_its_taint_back(given_back: Trial) -> None:
     assert taints(given_back) == {name: [TAINT] for name in MASTERS}
     assert given_back.program.steps() == []
+
+
+@pytest.mark.long
+def test_all_masters_go_back_to_a_snapshot_though_each_has_data(given_back: Trial) -> None:
+    """The page's other ways through its steps: a snapshot in the place of the data, and others that are not empty."""
+    save = command(
+        "recover", "etcdctl --cacert=ca.crt --cert=healthcheck-client.crt --key=healthcheck-client.key snapshot"
+    )
+    hosts.run(FIRST, f"{command('recover', 'cd /etc/kubernetes/pki/etcd')} && {save}", check=True)
+    given_back.kubectl("create", "configmap", "after-the-snapshot")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(set_aside, MASTERS))
+    for script in step("recover", 3, AS_FIRST):
+        hosts.run(FIRST, script, check=True)
+    for master in MASTERS[1:]:
+        hosts.run(master, step("recover", 4)[0], check=True)
+    turns = command("recover", "pulumi up --replace", {"OTHER": MASTERS[1], "THIRD": MASTERS[2]})
+    given_back.program.up(arguments=shlex.split(turns)[2:]).ok()
+    for master in MASTERS:
+        assert given_back.voters(master) == list(MASTERS)
+    assert given_back.kubectl("get", "configmap", "after-the-snapshot", "--ignore-not-found") == ""
+    assert given_back.kubectl("get", "configmap", "after", "--output=name") == "configmap/after\n"
+    assert given_back.program.steps() == []
+
+
+def set_aside(master: str) -> None:
+    """Step 2, on a master on which it was done before; what it kept then is not needed any more."""
+    for script in ["rm -rf /root/before-restore", *step("recover", 2)]:
+        hosts.run(master, script, check=True)

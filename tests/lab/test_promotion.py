@@ -5,7 +5,6 @@ nothing restarts for a promotion here (tests/lab/test_harbor_hubs.py upgrades by
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,17 +13,25 @@ import pytest
 import yaml
 
 from lab import engine, hosts, ssh, stack
+from lab.mirror import content, serve
 from lab.mirror.content import BEFORE
 from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
 from settings.merge import merged
 from tests.hostless.site import LINKED, Site
 from tests.lab.program import DEV
 from tests.lab.trial import fresh
+from tests.pages import command
 
 HOSTS = {"small-dev": "spare1", "small-staging": "spare2", "small-prod": "spare3"}
+IN_PAGE = {name.removeprefix("small-"): name for name in HOSTS}
+FROM_MIRROR = (
+    f"--mirror-artifacts {serve.ARTIFACTS} --mirror-images {serve.IMAGES} --arch {content.architecture()}"
+    " --output {}.lock.yaml"
+)
 ENVIRONMENTS = {"small-dev": "development", "small-staging": "staging", "small-prod": "production"}
-FROM, TO = "small-dev", "small-staging"
+FROM, TO, LAST = HOSTS
 RELEASE = stack.release_name()
+UNATTENDED = "--yes --skip-preview"
 UNQUOTED = str.maketrans("", "", "'\"")
 REFUSED_FLAG = {"cluster": {"apiServer": {"extraArgs": {"event-ttl": "nonsense"}}}}
 
@@ -39,9 +46,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / ".venv").symlink_to(engine.VENV)
     for name in (*LINKED, "releases"):
         (folder / name).symlink_to(CLONE / name)
-    for release in (BEFORE, RELEASE):
-        shutil.copy(stack.lock(release), folder / f"{release}.lock.yaml")
     made = Site(folder, engine.environment() | {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip"})
+    for release in (BEFORE, RELEASE):
+        made.types(command("promote", "python -m ops lock", {"2026.12": release}), FROM_MIRROR.format(release))
     try:
         with ThreadPoolExecutor() as pool:
             list(pool.map(fresh, HOSTS.values()))
@@ -81,44 +88,55 @@ def proven(site: Site, name: str) -> str:
     return str(json.loads(site.pulumi("stack", "output", "release", "--json", "--stack", name))["name"])
 
 
-def refused(site: Site, *words: str) -> str:
-    """What a promotion says that changes no file."""
+def promote(site: Site, code: int = 0) -> str:
+    """What a promotion from the first stack to the second says."""
+    return site.types(command("promote", "python -m ops promote dev staging", IN_PAGE), code=code)
+
+
+def refused(site: Site) -> str:
+    """What it says when it changes no file."""
     before = pin(site, TO)
-    _, said = site.ops("promote", *words, fails=True)
+    said = promote(site, code=1)
     assert pin(site, TO) == before
     return " ".join(said.split())
 
 
 def test_a_release_that_was_never_well_in_the_stack_before_goes_nowhere(site: Site) -> None:
     site.stack(FROM, values(FROM, RELEASE))
-    assert f"what was up and well there is {BEFORE}" in refused(site, FROM, TO)
+    assert f"what was up and well there is {BEFORE}" in refused(site)
     site.stack(FROM, values(FROM, RELEASE, REFUSED_FLAG))
     site.up(FROM, fails=True)
-    assert f"what was up and well there is {BEFORE}" in refused(site, FROM, TO)
+    assert f"what was up and well there is {BEFORE}" in refused(site)
 
 
 def test_a_proven_release_goes_on_by_one_line_and_comes_up_there(site: Site) -> None:
     site.stack(FROM, values(FROM, RELEASE))
-    site.up(FROM)
+    site.types(command("promote", "pulumi up --stack dev", IN_PAGE), UNATTENDED)
     assert proven(site, FROM) == RELEASE
     before = (site.folder / f"Pulumi.{TO}.yaml").read_text()
-    said, _ = site.ops("promote", FROM, TO)
-    assert said.startswith(f"### {TO}, release {BEFORE} → {RELEASE}")
+    assert f"### {TO}, release {BEFORE} → {RELEASE}" in promote(site)
     after = (site.folder / f"Pulumi.{TO}.yaml").read_text()
     assert after.translate(UNQUOTED) == before.replace(BEFORE, RELEASE).translate(UNQUOTED)
-    site.up(TO)
+    site.types(command("promote", "pulumi up --stack staging", IN_PAGE), UNATTENDED)
     assert proven(site, TO) == RELEASE
 
 
 def test_no_environment_is_skipped(site: Site) -> None:
-    assert "staging" in refused(site, FROM, "small-prod")
+    before = pin(site, LAST)
+    assert "staging" in site.types(f"python -m ops promote {FROM} {LAST}", code=1)
+    assert pin(site, LAST) == before
+
+
+def test_from_staging_it_goes_to_production(site: Site) -> None:
+    site.types(command("promote", "python -m ops promote staging prod", IN_PAGE))
+    assert pin(site, LAST)["name"] == RELEASE
 
 
 def test_the_way_back_must_be_said_and_comes_up_too(site: Site) -> None:
     site.stack(FROM, values(FROM, BEFORE))
     site.up(FROM)
-    assert "say --rollback" in refused(site, FROM, TO)
-    said, _ = site.ops("promote", FROM, TO, "--rollback")
-    assert said.startswith(f"### {TO}, release {RELEASE} → {BEFORE}")
+    assert "say --rollback" in refused(site)
+    said = site.types(command("promote", "python -m ops promote dev staging --rollback", IN_PAGE))
+    assert f"### {TO}, release {RELEASE} → {BEFORE}" in said
     site.up(TO)
     assert proven(site, TO) == BEFORE

@@ -13,6 +13,7 @@ import yaml
 
 from ops.review import read, summary
 from tests.hostless.site import Site, hostless, lock, make
+from tests.pages import command
 from tests.settings import samples
 
 __all__ = ["hostless"]
@@ -134,6 +135,13 @@ def test_a_release_goes_on_only_after_a_whole_up_and_back_only_when_that_is_said
     said, _ = site.ops("promote", "dev", "staging", "--rollback")
     assert said.startswith("### staging, release 2026.12 → 2026.11: ")
     assert pinned(site, "staging") == before
+
+
+def test_a_preview_is_summarized_and_shown_in_full_as_the_page_says(promoted: Site) -> None:
+    promoted.stack("staging", small("staging", "2026.12"))
+    assert "### staging, release " in promoted.types(command("review", "pulumi preview --json --stack staging"))
+    assert "+     - " in promoted.types(command("review", "pulumi preview --diff --stack staging"))
+    promoted.stack("staging", small("staging", "2026.11"))
 
 
 def test_a_preview_that_fails_leaves_the_pin_as_it_is(promoted: Site, tmp_path: Path) -> None:

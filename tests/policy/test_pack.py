@@ -9,6 +9,7 @@ import pytest
 from settings.schema import Cluster
 from tests.hostless.plugins import CLONE
 from tests.hostless.site import hostless, make
+from tests.pages import command
 from tests.plugins.engine import Project, blank, engine, project
 from tests.settings import samples
 
@@ -40,6 +41,7 @@ key = tls.PrivateKey("pki-ca", algorithm="ECDSA")
 tls.SelfSignedCert("pki-ca", private_key_pem=key.private_key_pem, is_ca_certificate=True, validity_period_hours=24,
     allowed_uses=["cert_signing"])
 """
+PRODUCTION = {"--stack staging": "--stack prod", "policy/staging.json": "policy/production.json"}
 FOUND = {
     "host-keys-are-pinned": "host 192.0.2.11: its connection has no hostKey",
     "watches-live-ten-minutes": "/etc/nginx/nginx.conf: proxy_timeout 3s",
@@ -87,8 +89,6 @@ def test_the_strictest_levels_let_the_program_s_own_stack_through(hostless: dict
     """Masters, a worker, load balancers and hubs, from nothing: no policy may mistake what a preview can't know."""
     site = make(tmp_path / "site", hostless)
     site.stack("prod", samples.with_harbor() | {"cluster": samples.values()["cluster"] | {"environment": "production"}})
-    text = site.pulumi(
-        "preview", "--stack", "prod", "--policy-pack", "policy", "--policy-pack-config", "policy/production.json"
-    )
+    text = site.types(command("review", "pulumi preview --stack staging --policy-pack", PRODUCTION))
     assert "✅ evenkeel" in text
     assert "[advisory]" not in text
