@@ -89,5 +89,5 @@ def _step(page: str, number: int) -> str:
 
 def _named(line: str, names: Mapping[str, str]) -> str:
     for name, value in names.items():
-        line = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", lambda _: value, line)  # noqa: B023
+        line = re.sub(rf"(?<![\w.-]){re.escape(name)}(?!\w)", lambda _: value, line)  # noqa: B023
     return line
