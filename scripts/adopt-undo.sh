@@ -57,4 +57,5 @@ still_alone
 remove_learners
 put=$(put_back)
 restart_what_read_them "$put"
+systemctl disable --now --quiet evenkeel-silent-peers 2>/dev/null || : # its peers go; the next up of a stack starts it
 say "undone; put back: ${put:-nothing, all files are as they were}"

@@ -125,7 +125,10 @@ def test_undoing_takes_learners_out_and_touches_no_file_that_is_as_it_was(master
     done = master.undo()
     assert done.returncode == 0, done.stderr
     assert "put back: nothing" in done.stderr
-    assert master.changes() == "--endpoints=https://127.0.0.1:2379 --command-timeout=5s member remove 2b\n"
+    assert master.changes().splitlines() == [
+        "--endpoints=https://127.0.0.1:2379 --command-timeout=5s member remove 2b",
+        "systemctl disable --now --quiet evenkeel-silent-peers",
+    ]
 
 
 def test_undoing_puts_changed_and_lost_files_back_with_their_modes(master: Master) -> None:
