@@ -127,6 +127,8 @@ etcd_activate() {
         }
         etcd_yield
         place_pod etcd $ETCD_PARTS
+        # It need not wait for its own member: the others answer it.
+        [ "$MASTERS" = 1 ] || place_pod kube-apiserver $APISERVER_PARTS
     fi
 }
 

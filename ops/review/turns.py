@@ -30,7 +30,7 @@ UNSEEN: Mapping[str, Sequence[str]] = {
     "kubelet-secrets": ("kubelet",),
     "lb-ca": ("nginx",),
 }
-ALONG = {"etcd": "kube-apiserver"}  # is taken out of service while the other restarts, and comes back after it
+ALONG = {"etcd": "kube-apiserver"}  # is taken out of service before the other restarts, and comes back with it
 RELOADED = ("nginx", "keepalived")  # they read their files anew and cut no connection
 NODE, BALANCER, HUB = "node", "load balancer", "hub"
 TURNS = {"activate": NODE, "activate-lb": BALANCER, "leave": HUB, "return": HUB}
