@@ -131,14 +131,14 @@ FIGURES = (
     ),
     Figure(
         "status_seconds",
-        "`ops status` of stack `dev`",
+        "`ops status` of stack `dev`, with two workers more",
         3,
         lambda m: m["status_seconds"],
         "{hosts} hosts",
     ),
     Figure(
         "verify_seconds_10_hosts",
-        "`ops verify` of stack `dev`, which has fewer",
+        "`ops verify` of stack `dev`, with two workers more",
         6,
         lambda m: m["verify_seconds"],
         "{hosts} hosts",
