@@ -138,10 +138,13 @@ def test_a_release_goes_on_only_after_a_whole_up_and_back_only_when_that_is_said
 
 
 def test_a_preview_is_summarized_and_shown_in_full_as_the_page_says(promoted: Site) -> None:
-    promoted.stack("staging", small("staging", "2026.12"))
-    assert "### staging, release " in promoted.types(command("review", "pulumi preview --json --stack staging"))
-    assert "kube-apiserver:v1.36.4" in promoted.types(command("review", "pulumi preview --diff --stack staging"))
-    promoted.stack("staging", small("staging", "2026.11"))
+    before = pinned(promoted, "staging")
+    changed = small("staging", "2026.11")
+    changed["cluster"] = changed["cluster"] | {"apiServer": {"extraArgs": {"event-ttl": "2h"}}}
+    promoted.stack("staging", changed)
+    assert "+    - --event-ttl=2h" in promoted.types(command("review", "pulumi preview --json --stack staging"))
+    assert "- --event-ttl=2h" in promoted.types(command("review", "pulumi preview --diff --stack staging"))
+    (promoted.folder / "Pulumi.staging.yaml").write_text(before)
 
 
 def test_a_preview_that_fails_leaves_the_pin_as_it_is(promoted: Site, tmp_path: Path) -> None:
