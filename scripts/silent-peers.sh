@@ -7,13 +7,13 @@
 # Usage: silent-peers.sh ADDRESS:PORT...
 set -eu
 
-INTERVAL=0.5  # seconds from one look to the next
+INTERVAL=1    # seconds from one look to the next
 REPEATS=3     # of one packet, in vain: TCP is there 1.4 s after it was sent first, where the network is fast
 SILENCE=2000  # milliseconds in which nothing came from the peer, on any connection
 
-# Of the peers that there are connections to, those that are silent.
+# Standard input is ss's list of connections: of the peers that it names, those that are silent.
 silent() {
-    ss -tinOH state established "$peers" | awk -v repeats="$REPEATS" -v silence="$SILENCE" '
+    awk -v repeats="$REPEATS" -v silence="$SILENCE" '
         {
             repeated = heard = 0
             for (i = 5; i <= NF; i++) {
@@ -29,9 +29,14 @@ silent() {
 peers=
 for peer in "$@"; do peers="${peers:+$peers or }dst = $peer"; done
 while :; do
-    for peer in $(silent); do
-        printf '%s is silent: ending the connections to it\n' "$peer"
-        ss -tK state established "dst = $peer" >/dev/null || :
-    done
+    connections=$(ss -tinOH state established "$peers") || :
+    case $connections in
+    *backoff:*)
+        for peer in $(printf '%s\n' "$connections" | silent); do
+            printf '%s is silent: ending the connections to it\n' "$peer"
+            ss -tK state established "dst = $peer" >/dev/null || :
+        done
+        ;;
+    esac
     sleep "$INTERVAL"
 done
