@@ -42,11 +42,8 @@ ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
         "hub-return.sh",
     ),
 }
-SERVICES = (
-    "upstream-",
-    "csr-approver",
-    "silent-peers",
-)  # what runs as a service comes with its own part, in the host's turn
+# What runs as a service comes with a part of its own, which restarts it when it changes.
+SERVICES = ("upstream-", "csr-approver", "silent-peers")
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 ON_HOST = "/usr/local/lib/evenkeel"
 _COMMENT = re.compile(r"^[ \t]*(#(?!!).*)?\n", re.MULTILINE)  # a whole line, or an empty one; not the first, #!/bin/sh

@@ -48,7 +48,7 @@ NOT_RUN = {
     "docker run -d --name mirror *": f"{ELSEWHERE}: the image registry:3; the same registry is run without Docker",
     "docker save registry:3": f"{ELSEWHERE}: the image registry:3",
     "for repository in $(crane *": f"{ELSEWHERE}: crane",
-    "systemctl restart docker": "would stop what else runs in the lab's only Docker",
+    "systemctl restart docker": "no hub is among the hosts that reach nothing but a mirror",
     "pulumi up": "stands for the one of the stack at hand",
 }
 

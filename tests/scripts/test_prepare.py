@@ -201,12 +201,12 @@ def test_a_load_balancer_gets_scripts_kernel_settings_and_its_watch_alone(
 def test_a_watch_is_restarted_for_other_peers_alone_and_stops_where_there_are_none(
     host: PreparedHost, tmp_path: Path
 ) -> None:
-    """Stage by stage, so that an interrupted one is done again: what runs must be what lies there."""
+    """A host that balances nothing any more would go on ending connections by an old list."""
     three = samples.stack(tmp_path)
     hosts = dict(three.hosts)
     two = dataclasses.replace(three, hosts={name: one for name, one in hosts.items() if name != "emei"})
-    worker = dataclasses.replace(hosts["lb1"], roles=("hub",))
-    none = dataclasses.replace(three, hosts=hosts | {"lb1": worker})
+    balances_nothing = dataclasses.replace(hosts["lb1"], roles=("hub",))
+    none = dataclasses.replace(three, hosts=hosts | {"lb1": balances_nothing})
     calls = []
     for wanted in (three, three, two, none):
         assert host.prepare(wanted, "lb1").returncode == 0
