@@ -115,12 +115,17 @@ def _private_numbers(pem: str) -> list[bytes]:
     ssh = "OPENSSH" in pem.splitlines()[0]
     key = (load_ssh_private_key if ssh else load_pem_private_key)(pem.encode(), password=None)
     if isinstance(key, EllipticCurvePrivateKey):
-        return [key.private_numbers().private_value.to_bytes(key.key_size // 8, "big")]
+        return [_as_short_as_can_be(key.private_numbers().private_value)]
     if isinstance(key, RSAPrivateKey):
         numbers = key.private_numbers()
-        return [number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (numbers.p, numbers.q, numbers.d)]
+        return [_as_short_as_can_be(number) for number in (numbers.p, numbers.q, numbers.d)]
     assert isinstance(key, Ed25519PrivateKey), type(key)
     return [key.private_bytes_raw()]
+
+
+def _as_short_as_can_be(number: int) -> bytes:
+    """Without leading zeros, which OpenSSH leaves out of a key and PEM's other forms don't."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def _keys(text: str) -> Iterator[str]:

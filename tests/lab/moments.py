@@ -94,7 +94,7 @@ def deployment(trial: Trial) -> dict[str, Any]:
     return dict(json.loads(trial.program.state())["deployment"])
 
 
-def _await(moment: Moment, engine: "subprocess.Popen[bytes]", log: Path) -> None:
+def _await(moment: Moment, engine: "subprocess.Popen[str]", log: Path) -> None:
     deadline = time.monotonic() + LONGEST
     pattern = re.compile(moment.log)
     while not pattern.search(log.read_text(errors="replace")):

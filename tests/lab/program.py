@@ -12,8 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import pytest
 import yaml
 
 from lab import engine, hosts, stack, toolchain
@@ -62,20 +63,10 @@ class Program:
 
     def start(
         self, changes: Mapping[str, Any] | None = None, log: Path | None = None, arguments: Sequence[str] = ()
-    ) -> "subprocess.Popen[bytes]":
-        """An ``up`` in a session of its own, for a test to kill. What it prints goes to ``log``."""
-        stack.release_abandoned_locks()
-        command = self._command(["up", "--yes", "--skip-preview", *arguments], changes)
-        with (log or FOLDER / f"{self.stack}.log").open("wb") as output:
-            return subprocess.Popen(
-                command,
-                cwd=CLONE,
-                env=engine.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+    ) -> "subprocess.Popen[str]":
+        """An ``up`` for a test to kill. What it prints goes to ``log``."""
+        with (log or FOLDER / f"{self.stack}.log").open("w") as output:
+            return self._begin(["up", "--yes", "--skip-preview", *arguments], changes, output)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in clear."""
@@ -132,30 +123,38 @@ class Program:
                 stack.pulumi(*words, "--config-file", str(path))
         return ["--config-file", str(path)]
 
-    def _command(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> list[str]:
-        return [str(engine.program()), *words, "--stack", self.stack, *self._file(changes)]
-
-    def _run(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> Run:
+    def _begin(
+        self, words: Sequence[str], changes: Mapping[str, Any] | None, output: IO[str] | int
+    ) -> "subprocess.Popen[str]":
+        """The engine, in a session of its own, so that everything that it starts can be ended with it."""
         stack.release_abandoned_locks()
-        started = time.monotonic()
-        done = subprocess.run(
-            self._command(words, changes),
+        return subprocess.Popen(
+            [str(engine.program()), *words, "--stack", self.stack, *self._file(changes)],
             cwd=CLONE,
             env=engine.environment(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=SECONDS,
-            check=False,
+            start_new_session=True,
         )
-        return Run(done.returncode, done.stdout, time.monotonic() - started)
+
+    def _run(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> Run:
+        started = time.monotonic()
+        process = self._begin(words, changes, subprocess.PIPE)
+        try:
+            text, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            kill(process)
+            text, _ = process.communicate()
+            pytest.fail(f"{words[0]} of {self.stack} has not ended after {SECONDS} s; what it said:\n{text[-8000:]}")
+        return Run(process.returncode, text, time.monotonic() - started)
 
 
 DEV = Program()
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: "subprocess.Popen[str]") -> None:
     """kill -9 of the engine and of everything that it started: plugins lead groups of their own within its session."""
     while left := _session(process.pid):
         for pid in left:

@@ -103,9 +103,10 @@ def test_its_hosts_are_checked_and_its_preview_is_read(clone: Site) -> None:
 def test_an_up_that_is_killed_is_gone_on_with_as_the_page_says(clone: Site) -> None:
     log = clone.folder.parent / "killed.log"
     up = command("README", "pulumi up --stack mine")
-    with log.open("wb") as output:
+    with log.open("w") as output:
         process = subprocess.Popen(
             ["sh", "-c", f"exec {up} {UNATTENDED}"],
+            text=True,
             cwd=clone.folder,
             env=clone.environment,
             stdin=subprocess.DEVNULL,
