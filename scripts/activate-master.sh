@@ -126,9 +126,9 @@ etcd_activate() {
             end_pod kube-apiserver
         }
         etcd_yield
-        place_pod etcd $ETCD_PARTS
-        # It need not wait for its own member: the others answer it.
+        # It starts while its own member restarts: the others answer it.
         [ "$MASTERS" = 1 ] || place_pod kube-apiserver $APISERVER_PARTS
+        place_pod etcd $ETCD_PARTS
     fi
 }
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from ops.review.files import COMMAND, GONE, NEW, Change, by_hosts, changes, unseen
 from ops.review.objects import PREFIX, objects
 from ops.review.preview import Preview, Step
-from ops.review.turns import CONTAINER, TURNS, Turn, turns
+from ops.review.turns import CONTAINER, TURNS, Turn, turns, unnoticed
+from render import silent_peers
 
 WORDS = {"create": "new", "update": "changed", "replace": "replaced", "delete": "deleted"}
 WHOLE = {NEW: "+", GONE: "-"}
@@ -36,14 +37,16 @@ def _title(preview: Preview) -> str:
 
 def _order(preview: Preview) -> list[str]:
     """One line for turns in which the same happens."""
-    found = turns(preview)
+    found, beside = turns(preview), unnoticed(preview)
+    told = [f"Beside, and interrupting nothing: {_names(beside)}: restarts {silent_peers.UNIT}"] if beside else []
     if not found:
-        return ["**Nothing restarts.**"] if preview.steps else []
+        return told or (["**Nothing restarts.**"] if preview.steps else [])
     head = "**In this order**, a host when those before it are well again; the same number: side by side"
     groups: dict[tuple[str, str], list[Turn]] = {}
     for turn in found:
         groups.setdefault((turn.role, turn.what), []).append(turn)
-    return [head, *(f"- {_places(same)}: {_hosts(same)}: {what}" for (_, what), same in groups.items())]
+    lines = [f"- {_places(same)}: {_hosts(same)}: {what}" for (_, what), same in groups.items()]
+    return [head, *lines, *([""] if told else []), *told]
 
 
 def _places(same: Sequence[Turn]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ops.review.files import COMMAND, changes, unseen
 from ops.review.preview import Preview, Step
+from render import silent_peers
 
 CONTAINER = "docker:index/container:Container"
 # In the order of a master's turn (scripts/activate-master.sh); a worker has the first and the last but one.
@@ -59,6 +60,16 @@ def turns(preview: Preview) -> list[Turn]:
 
 
 Key = tuple[str, str]
+
+
+def unnoticed(preview: Preview) -> list[str]:
+    """The hosts whose watch for silent peers restarts while they are prepared (scripts/prepare.sh)."""
+    steps = [step for step in preview.of_type(COMMAND) if step.op == "update"]
+    return [
+        str(preview.host_of(step))
+        for step in steps
+        if preview.host_of(step) and any(change.part == silent_peers.PART for change in changes(step))
+    ]
 
 
 def _members(preview: Preview) -> dict[Key, list[Step]]:

@@ -70,6 +70,16 @@ def test_a_host_that_is_both_master_and_load_balancer_has_two_turns() -> None:
     assert "`emei`: restarts etcd, kube-apiserver\n" in text
 
 
+def test_a_restart_that_waits_for_no_turn_is_told_too() -> None:
+    watch = [File("/etc/systemd/system/evenkeel-silent-peers.service", f"ExecStart={peer}\n") for peer in ("a", "b")]
+    told = "Beside, and interrupting nothing: `emei`: restarts evenkeel-silent-peers\n"
+    alone = of(staging("emei", "prepare", "silent-peers", *watch))
+    assert told in alone
+    assert "Nothing restarts" not in alone
+    stages = [staging("emei", "prepare", "silent-peers", *watch), staging("emei", "etcd", "etcd", OLD, NEW)]
+    assert f"restarts etcd, kube-apiserver\n\n{told}" in of(*stages, turn("emei"))
+
+
 def test_of_secret_files_only_that_they_change_is_told_and_whom_it_concerns() -> None:
     hidden = step("update", "command:remote:Command", "emei-etcd-secrets", {"stdin": "[secret]"}, {"stdin": "[secret]"})
     hidden["detailedDiff"] = {"stdin": {"kind": "update"}}
