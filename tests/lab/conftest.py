@@ -1,0 +1,37 @@
+"""What the machine was like when a test of the lab failed, told with the failure.
+
+A limit that is missed where neither processor nor disk has time is another fault than the same on an idle machine, and
+nobody can tell afterwards. Does not own any limit.
+"""
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.paths import CLONE
+
+PRESSURE = Path("/proc/pressure")  # not on every kernel
+GIB = 1 << 30
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds it to the report of whatever failed, a fixture too."""
+    report = yield
+    if report.failed:
+        report.sections.append(("the machine just then", "\n".join(_machine())))
+    return report
+
+
+def _machine() -> Iterator[str]:
+    one, five, fifteen = os.getloadavg()
+    yield f"load averages of 1, 5 and 15 minutes: {one:.1f}, {five:.1f}, {fifteen:.1f} on {os.cpu_count()} processors"
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable"))
+    yield f"memory available: {int(memory.split()[1]) / (1 << 20):.1f} GiB"
+    yield f"disk free: {shutil.disk_usage(CLONE).free / GIB:.1f} GiB"
+    for path in sorted(PRESSURE.glob("*")):
+        some = path.read_text().splitlines()[0].partition(" total")[0]
+        yield f"tasks that waited for {path.name}, in percent of the time: {some.removeprefix('some ')}"
