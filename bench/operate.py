@@ -53,9 +53,11 @@ def _ten_hosts() -> Iterator[Path]:
             (project / stack.SETTINGS.name).write_text(yaml.safe_dump(whole))
             yield project
     finally:
-        DEV.up().ok()
-        for name in ADDED:
-            hosts.destroy(name)
+        try:
+            DEV.up().ok()
+        finally:
+            for name in ADDED:
+                hosts.destroy(name)
 
 
 def _median(command: str, project: Path) -> float:
