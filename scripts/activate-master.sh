@@ -117,6 +117,8 @@ apiserver_is_closed() {
 etcd_activate() {
     if ! etcd_has_data; then
         etcd_place_first
+        # A host that joins runs nothing yet, and the other members answer its apiserver.
+        [ -n "$(running kube-apiserver)" ] || place_others
     else
         etcd_may_stop
         [ -z "$(running kube-apiserver)" ] || {
@@ -148,6 +150,23 @@ pod_activate() {
     applied "$pod_name" "$@"
 }
 
+place_others() {
+    place_pod kube-apiserver $APISERVER_PARTS
+    place_pod kube-controller-manager $CONTROLLER_MANAGER_PARTS
+    place_pod kube-scheduler $SCHEDULER_PARTS
+}
+
+# Neither answers anybody, so both end, and both start, side by side.
+controllers_activate() {
+    controllers_old=
+    in_place kube-controller-manager $CONTROLLER_MANAGER_PARTS || controllers_old=kube-controller-manager
+    in_place kube-scheduler $SCHEDULER_PARTS || controllers_old="$controllers_old kube-scheduler"
+    end_pod $controllers_old
+    place_pod kube-scheduler $SCHEDULER_PARTS
+    pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
+    pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
+}
+
 controller_manager_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
 scheduler_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
 
@@ -171,9 +190,7 @@ approver_activate() {
 # Everything at once: nothing runs here that could be interrupted.
 start_all() {
     etcd_place_first
-    place_pod kube-apiserver $APISERVER_PARTS
-    place_pod kube-controller-manager $CONTROLLER_MANAGER_PARTS
-    place_pod kube-scheduler $SCHEDULER_PARTS
+    place_others
     kubelet_start
     approver_install
 }
@@ -188,8 +205,7 @@ roll_all() {
     etcd_gate
     if ! in_place kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
     pod_activate kube-apiserver 240 ready $APISERVER_PARTS
-    pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
-    pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
+    controllers_activate
     kubelet_start
     kubelet_gate
     install_part admin.secret >/dev/null

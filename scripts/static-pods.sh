@@ -43,12 +43,12 @@ fill() {
     esac
 }
 
-# end_pod NAME: takes the manifest away and waits until the kubelet has done with the pod; place_pod brings it back.
+# end_pod NAME...: takes manifests away and waits until the kubelet has done with their pods; place_pod brings one back.
 end_pod() {
-    end_uids=$(uids_of "$1")
-    rm -f "$MANIFESTS/$1.yaml"
-    ended || say "ending $1"
-    await 90 ended || fail activate "$1 had not ended 90 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
+    end_uids=$(for end_name in "$@"; do uids_of "$end_name"; done)
+    for end_name in "$@"; do rm -f "$MANIFESTS/$end_name.yaml"; done
+    ended || say "ending $*"
+    await 90 ended || fail activate "$* had not ended 90 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
 }
 
 # A pod's cgroup is the last that the kubelet removes of it: from then on the next pod of that name starts at once.
