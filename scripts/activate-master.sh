@@ -28,6 +28,7 @@ APISERVER_PARTS="apiserver apiserver.secret pki.secret ca"
 CONTROLLER_MANAGER_PARTS="controller-manager controller-manager.secret pki.secret ca"
 SCHEDULER_PARTS="scheduler scheduler.secret"
 APPROVER_PARTS="csr-approver csr-approver.secret"
+ETCD_LAST_ANSWERS=1 # seconds in which a member that has closed answers what it was asked before
 
 ready() {
     answers "https://$ADDRESS:6443/readyz" "$KUBERNETES_CA"
@@ -99,21 +100,6 @@ is_kubeadms_apiserver() {
     [ -f "$MANIFESTS/kube-apiserver.yaml" ] && ! grep -q evenkeel.dev/revision "$MANIFESTS/kube-apiserver.yaml"
 }
 
-# kubeadm's apiserver takes no connection once it is to end, and yet waits for old ones until it is killed, 30 s later.
-# Killed at once it loses nothing: what it has acknowledged is in etcd.
-end_kubeadms_apiserver() {
-    kubeadms_ids=$(running kube-apiserver)
-    rm -f "$MANIFESTS/kube-apiserver.yaml"
-    await 30 apiserver_is_closed || return 0
-    for kubeadms_id in $kubeadms_ids; do ctr -n k8s.io tasks kill -s KILL "$kubeadms_id" 2>/dev/null || :; done
-}
-
-apiserver_is_closed() {
-    closed_how=0
-    curl -q -ks --noproxy '*' --max-time 2 -o /dev/null "https://$ADDRESS:6443/livez" || closed_how=$?
-    [ "$closed_how" = 7 ]
-}
-
 etcd_activate() {
     if ! etcd_has_data; then
         etcd_place_first
@@ -124,13 +110,17 @@ etcd_activate() {
         [ -z "$(running kube-apiserver)" ] || {
             others_serve
             say "taking the apiserver out of service while etcd restarts"
-            ! is_kubeadms_apiserver || end_kubeadms_apiserver
+            # kubeadm's takes no connection once it is to end, and yet waits 30 s for old ones. Killed at once it loses
+            # nothing: what it has acknowledged is in etcd.
+            ! is_kubeadms_apiserver || kill_once_closed kube-apiserver "https://$ADDRESS:6443/livez" 0
             end_pod kube-apiserver
         }
         etcd_yield
-        # It starts while its own member restarts: the others answer it.
-        [ "$MASTERS" = 1 ] || place_pod kube-apiserver $APISERVER_PARTS
+        # It would wait 7 s for the other apiservers' watches, which end only with it; all else they ask elsewhere by then.
+        kill_once_closed etcd "https://$ADDRESS:2379/" "$ETCD_LAST_ANSWERS"
         place_pod etcd $ETCD_PARTS
+        # It need not wait for its own member: the others answer it.
+        [ "$MASTERS" = 1 ] || place_pod kube-apiserver $APISERVER_PARTS
     fi
 }
 

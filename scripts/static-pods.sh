@@ -3,6 +3,9 @@
 # Does not own the order in which pods are replaced: that is activate-master.sh. Needs lib.sh.
 
 MANIFESTS=/etc/kubernetes/manifests
+# Seconds from the end of a pod's cgroup until the kubelet lets another have its name, which it tells nobody: it sees
+# every 0.3 s whether volumes are gone. One that comes before waits for 10 to 15 s.
+NAME_IS_FREE=0.5
 
 # containers CONTAINER: the ids of all containers of that name, running or not.
 containers() {
@@ -47,11 +50,29 @@ fill() {
 end_pod() {
     end_uids=$(for end_name in "$@"; do uids_of "$end_name"; done)
     for end_name in "$@"; do rm -f "$MANIFESTS/$end_name.yaml"; done
-    ended || say "ending $*"
+    ! ended || return 0
+    say "ending $*"
     await 90 ended || fail activate "$* had not ended 90 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
+    sleep "$NAME_IS_FREE"
 }
 
-# A pod's cgroup is the last that the kubelet removes of it: from then on the next pod of that name starts at once.
+# kill_once_closed NAME URL SECONDS: takes a manifest away and, so long after the pod has begun to refuse connections,
+# kills it: for one that would wait for its clients until it is killed.
+kill_once_closed() {
+    closed_ids=$(running "$1")
+    rm -f "$MANIFESTS/$1.yaml"
+    await 30 is_closed "$2" || return 0
+    sleep "$3"
+    for closed_id in $closed_ids; do ctr -n k8s.io tasks kill -s KILL "$closed_id" 2>/dev/null || :; done
+}
+
+is_closed() {
+    closed_how=0
+    curl -q -ks --noproxy '*' --max-time 2 -o /dev/null "$1" || closed_how=$?
+    [ "$closed_how" = 7 ]
+}
+
+# A pod's cgroup is the last that the kubelet removes of it.
 ended() {
     for ended_uid in $end_uids; do
         [ -z "$(find /sys/fs/cgroup/ -type d -name "*pod$ended_uid*" -print -quit)" ] || return 1
