@@ -123,12 +123,18 @@ etcd_enlist() {
     esac
     if [ -z "$enlist_own" ]; then
         say "etcd: joining as a learner"
-        etcdctl --endpoints="$(etcd_others)" member add "$NODE" --learner --peer-urls="$ETCD_PEER_URL" >/dev/null ||
-            fail etcd "the cluster took no new member" "see the line above; a learner of another host must be promoted first: run up again once that host is well"
+        await 30 etcd_enlisted ||
+            fail etcd "the cluster took no new member: $(printf '%s\n' "$etcd_refusal" | tail -n 1)" "a learner of another host must be promoted first: run up again once that host is well"
     fi
     enlist_cluster=$(etcd_list_elsewhere | awk -F ', ' -v url="$ETCD_PEER_URL" -v own="$NODE" \
         '{ name = $4 == url ? own : $3 == "" ? "unstarted-" $1 : $3; printf "%s%s=%s", sep, name, $4; sep = "," }')
     etcd_first_start "$enlist_cluster" existing
+}
+
+# etcd changes its membership only while every voter has been connected for 5 s, and takes one learner at a time.
+etcd_enlisted() {
+    etcd_refusal=$(etcdctl --endpoints="$(etcd_others)" member add "$NODE" --learner --peer-urls="$ETCD_PEER_URL" 2>&1 >/dev/null) ||
+        case $etcd_refusal in *"Peer URLs already exists"*) ;; *) return 1 ;; esac
 }
 
 # etcd_drop_strangers LIST: removes members that no host of the stack stands behind.
@@ -145,8 +151,13 @@ etcd_drop_strangers() {
 }
 
 etcd_remove() {
-    etcdctl --endpoints="$(etcd_reachable)" member remove "$1" >/dev/null ||
-        fail etcd "member $1 can't be removed" "etcd refuses what would cost the majority: bring another member back first, then run up again"
+    await 15 etcd_removed "$1" ||
+        fail etcd "member $1 can't be removed: $(printf '%s\n' "$etcd_refusal" | tail -n 1)" "etcd refuses what would cost the majority: bring another member back first, then run up again"
+}
+
+etcd_removed() {
+    etcd_refusal=$(etcdctl --endpoints="$(etcd_reachable)" member remove "$1" 2>&1 >/dev/null) ||
+        case $etcd_refusal in *"member not found"*) ;; *) return 1 ;; esac
 }
 
 # Where to ask for a change of membership: the others before this host has data, this host too afterwards.

@@ -23,13 +23,21 @@ echo "$*" >>"$STUB/asked"
 endpoints=${1#--endpoints=}
 while [ "${1#--}" != "$1" ]; do shift; done
 case "$1 $2" in
+"member add" | "member remove")
+    if [ -s "$STUB/refusals" ]; then
+        sed -i 1d "$STUB/refusals"
+        echo "Error: etcdserver: unhealthy cluster" >&2
+        exit 1
+    fi ;;
+esac
+case "$1 $2" in
+"member add")
+    echo "add $3 ${5#--peer-urls=} $4" >>"$STUB/changes"
+    echo "new, unstarted, , ${5#--peer-urls=}, , true" >>"$STUB/members" ;;
 "member list") cat "$STUB/members" ;;
 "member remove")
     echo "remove $3" >>"$STUB/changes"
     sed -i "/^$3,/d" "$STUB/members" ;;
-"member add")
-    echo "add $3 ${5#--peer-urls=} $4" >>"$STUB/changes"
-    echo "new, unstarted, , ${5#--peer-urls=}, , true" >>"$STUB/members" ;;
 "endpoint status") grep -qxF "$endpoints" "$STUB/answering" ;;
 *) echo "unknown: $*" >&2; exit 2 ;;
 esac
@@ -162,6 +170,14 @@ def test_the_member_that_it_was_before_it_lost_its_disk_is_removed_first(master:
     """etcd refuses a second member at the same address, and counts the dead one towards the majority."""
     master.members(*(started(name, identity) for name, identity in zip(HOSTS, ("1a", "2b", "3c"), strict=True)))
     assert master.start().changes == ["remove 2b", f"add wudang {PEERS['wudang']} --learner"]
+
+
+def test_a_cluster_that_takes_no_change_yet_is_asked_again(master: Master) -> None:
+    """etcd refuses one until each voter has been connected for 5 s: a host that came soon after another's join failed."""
+    master.members(started("shaolin", "1a"), started("wudang", "2b"), started("emei", "3c"))
+    (master.root / "refusals").write_text("1\n2\n")
+    outcome = master.start()
+    assert (outcome.code, outcome.changes) == (0, ["remove 2b", f"add wudang {PEERS['wudang']} --learner"])
 
 
 def test_a_join_that_was_interrupted_is_resumed_and_not_begun_again(master: Master) -> None:
