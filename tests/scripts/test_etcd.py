@@ -173,7 +173,7 @@ def test_the_member_that_it_was_before_it_lost_its_disk_is_removed_first(master:
 
 
 def test_a_cluster_that_takes_no_change_yet_is_asked_again(master: Master) -> None:
-    """etcd refuses one until each voter has been connected for 5 s: a host that came soon after another's join failed."""
+    """etcd refuses one until each voter has been connected for 5 s: a join soon after another one failed."""
     master.members(started("shaolin", "1a"), started("wudang", "2b"), started("emei", "3c"))
     (master.root / "refusals").write_text("1\n2\n")
     outcome = master.start()
