@@ -189,6 +189,8 @@ start_all() {
 # shall meet an apiserver that is older than itself.
 roll_all() {
     runtime_activate
+    # A kubelet that finds no such folder when it starts notices what comes into it first only after 20 s.
+    (umask 022 && mkdir -p "$MANIFESTS")
     kubelet_healthy || kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
     if pending etcd $ETCD_PARTS; then etcd_activate; fi
