@@ -43,6 +43,13 @@ kubelet_registered() {
     curl -fs --max-time 3 -o /dev/null --cacert "$KUBERNETES_CA" --cert "$KUBELET_PKI/kubelet-client-current.pem" "$API_SERVER/api/v1/nodes/$NODE"
 }
 
+# Until it has a serving certificate it ends every handshake (curl's 35): no logs, no exec, no metrics.
+kubelet_serves() {
+    serves_how=0
+    curl -q -ks --noproxy '*' --max-time 3 -o /dev/null https://127.0.0.1:10250/healthz || serves_how=$?
+    [ "$serves_how" != 35 ]
+}
+
 kubelet_failed() {
     say "the kubelet's last lines:"
     journalctl -u kubelet -n 12 --no-pager -o cat | sed 's/^/    /' >&2
@@ -52,4 +59,5 @@ kubelet_failed() {
 kubelet_gate() {
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
     await 120 kubelet_registered || kubelet_failed "the node is not in the API after 120 s ($API_SERVER)"
+    await 120 kubelet_serves || kubelet_failed "it has no serving certificate after 120 s ('kubectl get csr', and 'journalctl -u evenkeel-csr-approver' on the masters)"
 }
