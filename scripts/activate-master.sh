@@ -199,9 +199,9 @@ roll_all() {
     pod_activate kube-apiserver 240 ready $APISERVER_PARTS
     controllers_activate
     kubelet_start
-    approver_activate
     kubelet_gate
     install_part admin.secret >/dev/null
+    approver_activate
     await_admission
     etcd_roll_over
 }

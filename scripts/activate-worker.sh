@@ -22,3 +22,4 @@ fi
 runtime_activate
 kubelet_start
 kubelet_gate
+kubelet_serving_gate

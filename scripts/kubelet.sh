@@ -52,12 +52,16 @@ kubelet_serves() {
 
 kubelet_failed() {
     say "the kubelet's last lines:"
-    journalctl -u kubelet -n 12 --no-pager -o cat | sed 's/^/    /' >&2
+    journalctl -u kubelet -n 400 --no-pager -o cat | grep -v 'TLS handshake error from 127.0.0.1' | tail -n 12 | sed 's/^/    /' >&2
     fail "activate kubelet" "$1" "mend what its last lines name and run up again; hosts after this one were not touched"
 }
 
 kubelet_gate() {
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
     await 120 kubelet_registered || kubelet_failed "the node is not in the API after 120 s ($API_SERVER)"
+}
+
+# Of a worker: a master's comes only once all masters are up, with the rules that let the approver approve.
+kubelet_serving_gate() {
     await 120 kubelet_serves || kubelet_failed "it has no serving certificate after 120 s ('kubectl get csr', and 'journalctl -u evenkeel-csr-approver' on the masters)"
 }
