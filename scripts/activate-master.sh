@@ -146,12 +146,31 @@ place_others() {
     place_pod kube-scheduler $SCHEDULER_PARTS
 }
 
+# release_lease NAME: of a leader that ran here and has ended; nobody would lead for the 15 s until the lease is over.
+release_lease() {
+    lease_holder=$(lease get "$1" -o 'jsonpath={.spec.holderIdentity}' 2>/dev/null) || return 0
+    case $lease_holder in
+    "$(uname -n)_"*)
+        lease patch "$1" --type=json -p '[{"op":"test","path":"/spec/holderIdentity","value":"'"$lease_holder"'"},
+            {"op":"replace","path":"/spec/holderIdentity","value":""},
+            {"op":"replace","path":"/spec/leaseDurationSeconds","value":1}]' >/dev/null 2>&1 || :
+        ;;
+    esac
+}
+
+lease() {
+    lease_verb=$1
+    shift
+    kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s -n kube-system "$lease_verb" lease "$@"
+}
+
 # Neither answers anybody, so both end, and both start, side by side.
 controllers_activate() {
     controllers_old=
     in_place kube-controller-manager $CONTROLLER_MANAGER_PARTS || controllers_old=kube-controller-manager
     in_place kube-scheduler $SCHEDULER_PARTS || controllers_old="$controllers_old kube-scheduler"
     end_pod $controllers_old
+    for controllers_lease in $controllers_old; do release_lease "$controllers_lease"; done
     place_pod kube-scheduler $SCHEDULER_PARTS
     pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
     pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
