@@ -113,14 +113,15 @@ etcd_activate() {
             # kubeadm's takes no connection once it is to end, and yet waits 30 s for old ones. Killed at once it loses
             # nothing: what it has acknowledged is in etcd.
             ! is_kubeadms_apiserver || kill_once_closed kube-apiserver "https://$ADDRESS:6443/livez" 0
-            end_pod kube-apiserver
+            # They could do nothing without it.
+            end_pod kube-apiserver $(controllers_that_change)
         }
         etcd_yield
         # It would wait 7 s for the other apiservers' watches, which end only with it; all else they ask elsewhere by then.
         kill_once_closed etcd "https://$ADDRESS:2379/" "$ETCD_LAST_ANSWERS"
         place_pod etcd $ETCD_PARTS
-        # It need not wait for its own member: the others answer it.
-        [ "$MASTERS" = 1 ] || place_pod kube-apiserver $APISERVER_PARTS
+        # They need not wait for their own member: the others answer the apiserver.
+        [ "$MASTERS" = 1 ] || place_others
     fi
 }
 
@@ -164,11 +165,14 @@ lease() {
     kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s -n kube-system "$lease_verb" lease "$@"
 }
 
+controllers_that_change() {
+    in_place kube-controller-manager $CONTROLLER_MANAGER_PARTS || echo kube-controller-manager
+    in_place kube-scheduler $SCHEDULER_PARTS || echo kube-scheduler
+}
+
 # Neither answers anybody, so both end, and both start, side by side.
 controllers_activate() {
-    controllers_old=
-    in_place kube-controller-manager $CONTROLLER_MANAGER_PARTS || controllers_old=kube-controller-manager
-    in_place kube-scheduler $SCHEDULER_PARTS || controllers_old="$controllers_old kube-scheduler"
+    controllers_old=$(controllers_that_change)
     end_pod $controllers_old
     for controllers_lease in $controllers_old; do release_lease "$controllers_lease"; done
     place_pod kube-scheduler $SCHEDULER_PARTS
