@@ -1,5 +1,5 @@
 #!/bin/sh
-# shellcheck disable=SC2086 # lists of parts are words
+# shellcheck disable=SC2046,SC2086 # lists of parts and of pods are words
 # Makes a master run what is staged for it, in an order that costs no request and no write, and waits until it is well.
 # Usage: activate-master.sh first|roll, with the variables of etcd.sh and kubelet.sh, and
 #   LOAD_BALANCERS    one "address:port" of a status page a word
