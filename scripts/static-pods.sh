@@ -110,8 +110,9 @@ await_healthy() {
 keeps_ending() {
     ending_folder=$(log_folder "$healthy_name")
     [ "$ending_folder" = "$healthy_folder" ] || {
+        # What went before is another life of it: a pod that comes back unchanged soon after finds its folder again.
         healthy_folder=$ending_folder
-        healthy_starts=0
+        healthy_starts=$(starts "$ending_folder")
     }
     ending_starts=$(($(starts "$ending_folder") - healthy_starts))
     [ "$ending_starts" -ge 3 ] || { [ "$ending_starts" = 2 ] && [ -s "$ending_folder/$((healthy_starts + 2)).log" ] && [ -z "$(running "$healthy_name")" ]; }

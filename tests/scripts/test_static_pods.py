@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.scripts.bare_host import SCRIPTS_FOLDER
 
 CAUSE = 'E1128 "Error syncing pod, skipping" err="failed to start sandbox of etcd-one_kube-system: oom_score_adj"'
@@ -28,3 +30,17 @@ def test_a_pod_that_never_ran_is_explained_by_the_kubelet(tmp_path: Path) -> Non
     assert said == "evenkeel: one: etcd has said nothing; the last that the kubelet says of it:"
     assert cause == f"    {CAUSE}"
     assert remedy.startswith("evenkeel: one: activate etcd: it keeps ending; ")
+
+
+@pytest.mark.parametrize(("newest", "ends"), [(3, False), (5, False), (6, True)])
+def test_starts_from_an_earlier_life_of_a_pod_do_not_count(tmp_path: Path, newest: int, ends: bool) -> None:
+    """A pod that was changed and changed back within a minute has its folder of before, and was given up at once."""
+    script = (
+        f"set -eu\n. {SCRIPTS_FOLDER}/lib.sh\n. {SCRIPTS_FOLDER}/static-pods.sh\n"
+        f"log_folder() {{ echo {tmp_path}; }}\nrunning() {{ echo one; }}\n"
+        "healthy_name=etcd healthy_folder=/another healthy_starts=0\n"
+        f"! keeps_ending\n>{tmp_path}/{newest}.log\nkeeps_ending && echo ends\n"
+    )
+    (tmp_path / "3.log").touch()
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
+    assert (done.stdout == "ends\n", done.stderr) == (ends, "")
