@@ -28,13 +28,21 @@ place_pod() {
     for place_part in "$@"; do install_part "$place_part" >/dev/null; done
 }
 
-# in_place NAME PART...: the manifest in place is what place_pod would put there. Sets PLACE_REVISION for it.
+# in_place NAME PART...: the manifest in place is what place_pod would put there. Sets PLACE_REVISION for it: its parts'
+# revision, and when it was placed, which makes it another pod than any before. The kubelet lets a pod that comes back
+# unchanged wait for up to 5 minutes, as one that has ended too often.
 in_place() {
     in_place_path=$MANIFESTS/$1.yaml
+    in_place_name=$1
     shift
     PLACE_REVISION=$(revision_of "$@")
+    in_place_live=$(sed -n 's/.*evenkeel.dev\/revision: *"*\([-0-9a-f]*\).*/\1/p' "$in_place_path" 2>/dev/null) || :
+    case $in_place_live in
+    "$PLACE_REVISION"-*) PLACE_REVISION=$in_place_live ;;
+    *) PLACE_REVISION=$PLACE_REVISION-$(date +%s) ;;
+    esac
     # cmp ends at the first byte that differs, and what fills would say so.
-    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
+    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$in_place_name/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
 }
 
 # What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.
