@@ -36,9 +36,9 @@ in_place() {
     in_place_name=$1
     shift
     PLACE_REVISION=$(revision_of "$@")
-    in_place_live=$(sed -n 's/.*evenkeel.dev\/revision: *"*\([-0-9a-f]*\).*/\1/p' "$in_place_path" 2>/dev/null) || :
+    in_place_live=$(sed -n 's/.*evenkeel.dev\/revision:[^0-9a-f]*\([-0-9a-f]*\).*/\1/p' "$in_place_path" 2>/dev/null) || :
     case $in_place_live in
-    "$PLACE_REVISION"-*) PLACE_REVISION=$in_place_live ;;
+    "$PLACE_REVISION" | "$PLACE_REVISION"-*) PLACE_REVISION=$in_place_live ;;
     *) PLACE_REVISION=$PLACE_REVISION-$(date +%s) ;;
     esac
     # cmp ends at the first byte that differs, and what fills would say so.
