@@ -33,7 +33,6 @@ place_pod() {
 # unchanged wait for up to 5 minutes, as one that has ended too often.
 in_place() {
     in_place_path=$MANIFESTS/$1.yaml
-    in_place_name=$1
     shift
     PLACE_REVISION=$(revision_of "$@")
     in_place_live=$(sed -n 's/.*evenkeel.dev\/revision:[^0-9a-f]*\([-0-9a-f]*\).*/\1/p' "$in_place_path" 2>/dev/null) || :
@@ -42,7 +41,7 @@ in_place() {
     *) PLACE_REVISION=$PLACE_REVISION-$(date +%s) ;;
     esac
     # cmp ends at the first byte that differs, and what fills would say so.
-    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$in_place_name/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
+    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
 }
 
 # What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.
