@@ -44,3 +44,38 @@ def test_starts_from_an_earlier_life_of_a_pod_do_not_count(tmp_path: Path, newes
     (tmp_path / "3.log").touch()
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
     assert (done.stdout == "ends\n", done.stderr) == (ends, "")
+
+
+def test_a_pod_that_comes_back_unchanged_is_another_pod(tmp_path: Path) -> None:
+    """Put back, it was the same pod to the kubelet, and waited for up to 5 minutes as if it had crashed."""
+    manifests = tmp_path / "etc/kubernetes/manifests"
+    manifests.mkdir(parents=True)
+    staged = tmp_path / "staged/scheduler/files" / manifests.relative_to("/") / "kube-scheduler.yaml"
+    staged.parent.mkdir(parents=True)
+    (tmp_path / "staged/kubeconfig").mkdir()
+    kubeconfig = tmp_path / "staged/kubeconfig/scheduler.conf"
+
+    def place(*, text: str = "image", secret: str, now: int) -> tuple[str, bool]:
+        """The manifest as place_pod would leave it, and whether the one that is there may stay."""
+        staged.write_text(f"evenkeel.dev/revision: '@REVISION@'\n{text}\n")
+        kubeconfig.write_text(secret)
+        script = (
+            f"set -eu\n. {SCRIPTS_FOLDER}/lib.sh\n. {SCRIPTS_FOLDER}/static-pods.sh\n"
+            f"EVENKEEL_STATE={tmp_path} MANIFESTS={manifests}\ndate() {{ echo {now}; }}\n"
+            f"in_place kube-scheduler scheduler kubeconfig && echo stays\n"
+            f"fill $MANIFESTS/kube-scheduler.yaml <{staged} >{tmp_path}/live\n"
+            f"mv {tmp_path}/live $MANIFESTS/kube-scheduler.yaml\n"
+        )
+        done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return (manifests / "kube-scheduler.yaml").read_text(), done.stdout == "stays\n"
+
+    first, stays = place(secret="a", now=1)
+    assert not stays
+    assert place(secret="a", now=2) == (first, True)
+    changed, stays = place(secret="b", now=3)
+    assert not stays
+    assert not place(secret="b", text="another image", now=4)[1]
+    back, stays = place(secret="a", now=5)
+    assert not stays
+    assert len({first, changed, back}) == 3
