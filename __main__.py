@@ -7,7 +7,7 @@ from components import configuration
 from components.adoption import Adoption, AdoptionArgs
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubeconfig_of
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
-from components.debug_log import without_outputs
+from components.debug_log import without_debug
 from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
 from components.harbor import Harbor, HarborArgs
 from components.harbor_secrets import HubSecrets, HubSecretsArgs
@@ -21,7 +21,7 @@ from components.rollout import Rollout, RolloutArgs, forget_departed
 from components.worker_node import WorkerNode, WorkerNodeArgs
 from render.network import api_endpoint
 
-without_outputs()
+without_debug()
 try:
     stack = configuration.stack(pulumi.Config("evenkeel"))
 except settings.SettingsError as error:

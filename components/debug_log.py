@@ -1,24 +1,20 @@
-"""Keeps a stack's outputs out of the engine's debug log.
+"""Keeps the SDK's debug messages from the engine.
 
-The SDK repeats what is registered as outputs there, secrets in clear, so that ``pulumi up --debug`` would show the
-administrator's kubeconfig. Later releases of the SDK don't (pulumi/pulumi#24479): then this module goes. Does not own
-what the engine itself logs: from ``-v=9`` on it writes every property in clear, and no program can change that.
+There are four a resource, and the SDK waits for the engine to take each, whether somebody reads them or not: 1,063
+of them were a twelfth of a run that changes nothing. Those of a stack's outputs hold secrets in clear
+(pulumi/pulumi#24479), so that ``pulumi up --debug`` would show the administrator's kubeconfig. Does not own what the
+engine and its plugins log: from ``-v=9`` on the engine writes every property in clear, and no program can change that.
 """
 
-import functools
 from typing import Any
 
 import pulumi
 
-PROPERTIES = ", props="
+
+def without_debug() -> None:
+    """From here on ``pulumi.log.debug`` says nothing."""
+    pulumi.log.debug = _nothing
 
 
-def without_outputs() -> None:
-    """From here on a debug message ends where the SDK would list a resource's properties."""
-    said = pulumi.log.debug
-
-    @functools.wraps(said)
-    def debug(msg: str, *arguments: Any, **options: Any) -> None:
-        said(msg.partition(PROPERTIES)[0], *arguments, **options)
-
-    pulumi.log.debug = debug
+def _nothing(msg: str, *arguments: Any, **options: Any) -> None:
+    pass
