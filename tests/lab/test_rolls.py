@@ -1,16 +1,19 @@
 """Changes that restart apiservers, etcd members and kubelets of stack ``dev``, under a load that notices everything.
 
 The tests are one story, since every roll costs a minute: changed settings of apiserver, etcd and kubelet; a flag that
-the apiserver refuses, and back; the way back to what the stack's file says, with a load balancer away.
+the apiserver refuses, and back; controllers that change and change back; the way back to what the stack's file says,
+with a load balancer away.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from lab import hosts
 from render.static_pods import MANIFESTS
+from tests.lab import leases
 from tests.lab.program import DEV, Load, Run, kubectl
 from tests.lab.readiness import Readiness, ready
 from tests.waiting import eventually
@@ -28,6 +31,8 @@ CHANGED = {
     }
 }
 REFUSED_FLAG = {"cluster": CHANGED["cluster"] | {"apiServer": {"extraArgs": {"v": "1", "event-ttl": "nonsense"}}}}
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+MORE_SAID = {name: {"extraArgs": {"v": "1"}} for name in ("controllerManager", "scheduler")}
 
 pytestmark = pytest.mark.lab
 
@@ -152,6 +157,17 @@ def test_going_back_to_the_very_value_before_mends_the_broken_master() -> None:
         DEV.up(CHANGED).ok()
     assert all(ready(name) for name in MASTERS)
     shows(APISERVER, lambda command: "event-ttl" not in command)
+
+
+def test_controllers_that_change_and_change_back_at_once_wait_for_nothing_and_are_led(tmp_path: Path) -> None:
+    """A leader that ends left its lease behind, and nobody led for 15 s. A pod that came back unchanged was the same
+    pod to the kubelet, which let it wait for up to 5 minutes, as one that has ended too often."""
+    with leases.watched(CONTROLLERS, tmp_path) as gaps:
+        there = DEV.up({"cluster": CHANGED["cluster"] | MORE_SAID}).ok()
+        back = DEV.up(CHANGED).ok()
+    print(f"{there.seconds:.1f} s there, {back.seconds:.1f} s back; not led for {gaps}")
+    assert back.seconds < there.seconds + 15
+    assert all(gap < 12 for gap in gaps.values()), gaps
 
 
 def test_a_roll_goes_on_when_a_load_balancer_is_away() -> None:
