@@ -91,10 +91,13 @@ revision_label() {
 
 # Every wanted container runs as it is wanted; else `wrong_container` names one that doesn't.
 all_as_wanted() {
+    wanted_format="{{.Name}} {{if .State.Running}}{{index .Config.Labels \"$REVISION_LABEL\"}}{{end}}"
+    # shellcheck disable=SC2046 # a list of words
+    wanted_found=$(docker container inspect --format "$wanted_format" $(wanted_containers) 2>/dev/null) || :
     while read -r wanted_name wanted_revision; do
         # shellcheck disable=SC2034 # for whoever asked
         wrong_container=$wanted_name
-        container_runs "$wanted_name" && [ "$(revision_label "$wanted_name")" = "$wanted_revision" ] || return 1
+        printf '%s\n' "$wanted_found" | grep -qxF "/$wanted_name $wanted_revision" || return 1
     done <"$hub_secrets/containers"
 }
 
