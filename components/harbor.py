@@ -67,8 +67,7 @@ class Harbor(pulumi.ComponentResource):
             before = [node.returned]
 
     def _make_robots(self) -> RemoteCommand:
-        """Through the first hub, once it is back: they are in the database that all share. After a turn it may be
-        another database."""
+        """Through the first hub: they are in the database that all share. After a turn it may be another database."""
         robots = {f"{hub.PROBE_ROBOT} system library pull,push,delete": self._args.secrets.probe_password}
         for secret in _pull_secrets(self._stack):
             robot = robot_of(secret)
@@ -77,9 +76,8 @@ class Harbor(pulumi.ComponentResource):
         body = pulumi.Output.all(self._args.secrets.values, lines).apply(
             lambda done: _robots_body(next(iter(self.nodes)), done[0].admin_password, done[1])
         )
-        first = next(iter(self.nodes.values()))
-        because = pulumi.Output.concat(" ", run_of(first.returned))
-        return first.host.run("harbor-robots", body, self, [first.returned], secret=True, because=because)
+        host = next(iter(self.nodes.values())).host
+        return host.run("harbor-robots", body, self, self.serving, secret=True, because=self._turns())
 
     def _probe(self, node: HarborNode) -> RemoteCommand:
         """Whatever changed on any hub: each tries all the others."""

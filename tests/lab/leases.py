@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,18 +20,20 @@ def watched(components: Sequence[str], folder: Path) -> Iterator[dict[str, float
     try:
         yield gaps
     finally:
+        ended = datetime.now(UTC)
         seen = {component: watch.poll() is None for component, watch in watches.items()}
         for watch in watches.values():
             watch.terminate()
             watch.wait()
     assert all(seen.values()), f"not watched to the end: {seen}"
-    gaps |= {component: longest_gap((folder / component).read_text()) for component in components}
+    gaps |= {component: longest_gap((folder / component).read_text(), ended) for component in components}
 
 
-def longest_gap(shown: str) -> float:
-    """Between renewals, one "holder time" a line; a lease that was given back has no holder, and counts as none."""
+def longest_gap(shown: str, ended: datetime) -> float:
+    """Between renewals, and from the last one to the end: one "holder time" a line, where a lease that was given back
+    has no holder, and counts as none."""
     times = [datetime.fromisoformat(words[1]) for line in shown.splitlines() if len(words := line.split()) == 2]
-    return max((later - earlier).total_seconds() for earlier, later in pairwise(times))
+    return max((later - earlier).total_seconds() for earlier, later in pairwise([*times, ended]))
 
 
 def _watch(component: str, output: Path) -> "subprocess.Popen[bytes]":
