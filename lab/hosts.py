@@ -42,7 +42,7 @@ MIRROR = "mirror"
 MIRROR_CACHE = cache_root() / "mirror"
 MIRROR_MOUNT = "/srv/mirror"
 HOSTS = {MIRROR: "10.77.0.2", **CLUSTER, **HUBS, **STORES}
-SPARES = {f"spare{number}": f"10.77.0.{100 + number}" for number in range(1, 18)}
+SPARES = {f"spare{number}": f"10.77.0.{100 + number}" for number in range(1, 20)}
 BENCH = {f"bench{number}": f"10.77.0.{150 + number}" for number in range(1, 5)}  # for what `make bench` measures
 ADDRESSES = {**HOSTS, **SPARES, **BENCH}
 

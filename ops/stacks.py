@@ -29,11 +29,12 @@ def read(name: str) -> Stack:
     if done.returncode != 0:
         raise StackError(f"stack {name}: {done.stderr.strip()}; log in to its backend as for `pulumi up`")
     try:
-        return settings.parse(_values(json.loads(done.stdout)))
+        return settings.parse(values(json.loads(done.stdout)))
     except settings.SettingsError as error:
         raise StackError(str(error)) from error
 
 
-def _values(config: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
+def values(config: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
+    """The project's own of what ``pulumi config --json`` shows, as ``settings.parse`` takes them."""
     own = {key: entry for key, entry in config.items() if key.startswith(PREFIX)}
     return {key: entry.get("objectValue", entry.get("value")) for key, entry in own.items()}

@@ -15,12 +15,14 @@ import yaml
 import settings
 from lab import engine, hosts, stack
 from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
-from tests.lab.program import FOLDER, Program
+from tests.lab.program import FOLDER, Program, spares
 from tests.pages import command
 
 NAME = "adopt"
-MASTER, WORKER, SECOND, THIRD, BALANCER = (f"spare{number}" for number in range(13, 18))
-ADDRESS = hosts.ADDRESSES[BALANCER]
+MASTER, WORKER, SECOND, THIRD, BALANCER, OTHER_BALANCER = (f"spare{number}" for number in range(13, 19))
+ADDED_MASTERS, BALANCERS = (SECOND, THIRD), (BALANCER, OTHER_BALANCER)
+EVERYBODY = [MASTER, WORKER, *ADDED_MASTERS, *BALANCERS]
+VIP = "10.77.0.231"
 IN_PAGE = {"MASTER": hosts.ADDRESSES[MASTER], "mine": NAME, "~/.ssh/mine_ed25519": str(PRIVATE_KEY)}
 
 
@@ -78,15 +80,14 @@ def _types(line: str) -> str:
 
 
 def sections(text: str) -> dict[str, Any]:
-    """What the look wrote, and what a user adds to it: two masters, a load balancer, host keys, and the mirror."""
+    """What the look wrote, and what a user adds to it: two masters, two load balancers, host keys, and the mirror."""
     config = yaml.safe_load(text)["config"]
     written = {name.removeprefix("evenkeel:"): value for name, value in config.items()}
-    added = {name: {"address": hosts.ADDRESSES[name], "roles": ["master"]} for name in (SECOND, THIRD)}
-    added[BALANCER] = {"address": ADDRESS, "roles": ["lb"]}
+    roles = {name: ["master"] for name in ADDED_MASTERS} | {name: ["lb"] for name in BALANCERS}
     release = yaml.safe_load(stack.SETTINGS.read_text())["config"]["evenkeel:release"]
     return written | {
-        "hosts": written["hosts"] | added,
-        "loadBalancer": {"address": ADDRESS, "vip": None, "extraSans": []},
+        "hosts": written["hosts"] | spares(list(roles), roles),
+        "loadBalancer": {"address": VIP, "vip": {"address": VIP, "routerId": 52}, "extraSans": []},
         "release": release,
         "ssh": written["ssh"] | {"knownHosts": str(KNOWN_HOSTS)},
     }

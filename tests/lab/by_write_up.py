@@ -11,10 +11,11 @@ import yaml
 from bench.kubeadm import NGINX
 from lab import hosts
 from tests.lab import kubeadm_cluster
-from tests.lab.adoption import ADDRESS, BALANCER, MASTER, SECOND, THIRD, WORKER, like_dev
+from tests.lab.adoption import BALANCER, MASTER, SECOND, THIRD, WORKER, like_dev
 from tests.lab.kubeadm_cluster import API_PORT, JOIN, TOKEN, run
 from tests.waiting import eventually
 
+ADDRESS = hosts.ADDRESSES[BALANCER]
 KEY = "0123456789abcdef" * 4
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 TO_BALANCER = f"s|https://.*:{API_PORT}|https://{ADDRESS}:{API_PORT}|"

@@ -19,6 +19,8 @@ import yaml
 
 from lab import engine, hosts, stack, toolchain
 from lab.paths import CLONE, LAB
+from ops.stacks import values
+from settings import Stack, parse
 from settings.merge import merged
 from settings.secret_keys import SECRETS
 
@@ -110,6 +112,11 @@ class Program:
         for over in (self.values, changes or {}):
             sections = merged(sections, dict(over))
         return sections
+
+    def parsed(self) -> Stack:
+        """The configuration as the program itself has it, secrets in clear."""
+        shown = stack.pulumi("config", "--json", "--show-secrets", "--stack", self.stack, *self._file(None))
+        return parse(values(json.loads(shown.stdout)), CLONE)
 
     def _file(self, changes: Mapping[str, Any] | None) -> list[str]:
         FOLDER.mkdir(mode=0o700, exist_ok=True)

@@ -13,12 +13,13 @@ from lab import hosts
 from lab.paths import CLONE
 from tests.lab import adopted_workload, kubeadm_cluster
 from tests.lab.adoption import (
-    ADDRESS,
-    BALANCER,
+    ADDED_MASTERS,
+    EVERYBODY,
     MASTER,
     NAME,
     SECOND,
     THIRD,
+    VIP,
     WORKER,
     clear_away,
     like_dev,
@@ -118,12 +119,11 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def grown(quiet: None) -> Iterator[Grown]:
-    everybody = [MASTER, WORKER, SECOND, THIRD, BALANCER]
     program = Program(NAME)
     program.forget()
     program.create()
     try:
-        cluster = kubeadm_cluster.make(MASTER, WORKER, everybody[2:], like_dev())
+        cluster = kubeadm_cluster.make(MASTER, WORKER, EVERYBODY[2:], like_dev())
         adopted_workload.start(cluster)
         kubeadm_cluster.label_as_before_1_24(cluster)
         looked = look_twice(cluster)
@@ -131,14 +131,14 @@ def grown(quiet: None) -> Iterator[Grown]:
         before = seen(cluster)
         load = Load.start(kubeconfig=cluster.kubeconfig)
         try:
-            undone = join_and_undo(program, everybody)
-            killed, cut = grow(Trial(program, [MASTER, SECOND, THIRD], everybody))
+            undone = join_and_undo(program)
+            killed, cut = grow(Trial(program, [MASTER, *ADDED_MASTERS], EVERYBODY))
         finally:
             clients = load.stop()
         snapshots = sorted((CLONE / "snapshots").glob(f"{NAME}-*.db"))
         yield Grown(cluster, program, looked, undone, killed, cut, before, seen(cluster), clients, snapshots)
     finally:
-        clear_away(everybody)
+        clear_away(EVERYBODY)
 
 
 def look_twice(cluster: KubeadmCluster) -> Looked:
@@ -149,15 +149,15 @@ def look_twice(cluster: KubeadmCluster) -> Looked:
     return Looked((before, everything(cluster)), (first, path.read_text()), said)
 
 
-def join_and_undo(program: Program, everybody: list[str]) -> Undone:
+def join_and_undo(program: Program) -> Undone:
     """The second master is lost, and the engine with it, while it learns; the user wants no more of it."""
     kept = kubeadm_cluster.run(MASTER, KEPT)
-    kill_at(Trial(program, [MASTER], everybody), JOINING, None, Killed())
+    kill_at(Trial(program, [MASTER], EVERYBODY), JOINING, None, Killed())
     hosts.disconnect(SECOND)
     said = undo()
     members = kubeadm_cluster.run(MASTER, f"{ETCDCTL} member list")
     left = kubeadm_cluster.run(MASTER, KEPT)
-    kubeadm_cluster.empty(everybody[2:])
+    kubeadm_cluster.empty(EVERYBODY[2:])
     program.forget()
     program.create()
     return Undone(kept, left, members, said)
@@ -274,7 +274,7 @@ def test_clients_of_the_first_master_lost_no_write_and_waited_for_one_restart(gr
 
 
 def test_workers_and_what_joins_by_kubeadm_find_the_load_balancer(grown: Grown) -> None:
-    url = f"https://{ADDRESS}:6443"
+    url = f"https://{VIP}:6443"
     assert url in kubeadm_cluster.run(WORKER, "cat /etc/kubernetes/kubelet.conf")
     for namespace, name in (("kube-system", "kube-proxy"), ("kube-public", "cluster-info")):
         assert url in grown.cluster.kubectl("get", "configmap", name, f"--namespace={namespace}", "--output=yaml")

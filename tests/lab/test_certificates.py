@@ -13,8 +13,7 @@ from lab import hosts, toolchain
 from render.certificates import Authority, Certificate
 from tests.lab import certificates
 from tests.lab.certificates import KUBELET_PKI, PKI, Found
-from tests.lab.dev import stack
-from tests.lab.program import DEV
+from tests.lab.subject import program, stack
 
 # zlint's lints come from documents. Those that bind any certificate of RFC 5280 apply here: the RFCs, and lints of
 # plain mistakes (Community). Not what binds only who issues for the public: browsers' and CA/Browser Forum's rules (no
@@ -116,7 +115,7 @@ def test_each_certificate_is_valid_now_and_no_longer_than_its_kind_may_be(everyt
 
 
 def test_the_stacks_list_of_certificates_tells_when_each_on_the_hosts_ends(everything: list[Found]) -> None:
-    told = {(row["name"], row["host"]): row["notAfter"] for row in DEV.outputs()["certificates"]}
+    told = {(row["name"], row["host"]): row["notAfter"] for row in program().outputs()["certificates"]}
     for found in everything:
         row = wanted(found)
         key = (row, None) if isinstance(row, str) else (row.name, row.host)

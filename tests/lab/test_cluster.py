@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab import engine, toolchain
+from lab import toolchain
 from tests.lab import workload
-from tests.lab.dev import stack
-from tests.lab.program import DEV, kubectl
+from tests.lab.subject import kubeconfig, kubectl, program, stack
 from tests.lab.workload import NAMESPACE, PORT, Pod, Workload
 from tests.waiting import eventually
 
@@ -93,7 +92,7 @@ def test_one_master_leads_and_goes_on_leading(component: str) -> None:
 
 
 def test_the_stacks_outputs_have_the_names_and_the_values_that_users_rely_on() -> None:
-    outputs = DEV.outputs()
+    outputs = program().outputs()
     assert outputs["apiEndpoint"] == f"https://{stack().load_balancer.address}:{stack().load_balancer.port}"
     for name, hosts in (
         ("masters", stack().masters()),
@@ -177,9 +176,9 @@ def test_a_port_of_a_pod_on_each_node_is_forwarded(names: Workload) -> None:
 
 def _forwarded(pod: Pod) -> str:
     """What a pod answers at a port of this machine."""
-    kubectl_path = str(toolchain.binary("kubernetes", "kubectl"))
-    command = [kubectl_path, "port-forward", f"--namespace={NAMESPACE}", pod.name, f":{PORT}"]
-    with subprocess.Popen(command, env=engine.environment(), stdout=subprocess.PIPE, text=True) as process:
+    command = [str(toolchain.binary("kubernetes", "kubectl")), "port-forward", f"--kubeconfig={kubeconfig()}"]
+    command += [f"--namespace={NAMESPACE}", pod.name, f":{PORT}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             found = re.match(r"Forwarding from (\S+) ->", process.stdout.readline())

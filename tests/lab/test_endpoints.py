@@ -12,8 +12,7 @@ import yaml
 
 from lab import hosts
 from render.certificates import table
-from tests.lab.dev import stack
-from tests.lab.program import kubectl
+from tests.lab.subject import kubectl, stack
 
 API_PORT = 6443
 CA = "/etc/kubernetes/pki/ca.crt"
@@ -26,7 +25,8 @@ pytestmark = pytest.mark.lab
 
 def answers(address: str, names: Iterable[str], port: int = API_PORT) -> dict[str, str]:
     """What an apiserver says to a client that looks for it under each name and takes no other certificate."""
-    trusted = ssl.create_default_context(cadata=hosts.run("lb1", "cat /var/lib/evenkeel/lb/apiserver.ca.pem").stdout)
+    balancer = next(iter(stack().load_balancers()))
+    trusted = ssl.create_default_context(cadata=hosts.run(balancer, "cat /var/lib/evenkeel/lb/apiserver.ca.pem").stdout)
     trusted.verify_flags |= ssl.VERIFY_X509_STRICT  # what Python does by itself from 3.13 on
     return {name: _ask(trusted, address, name, port) for name in names}
 
@@ -43,7 +43,8 @@ def _ask(trusted: ssl.SSLContext, address: str, name: str, port: int) -> str:
 def names_of_an_apiserver(master: str) -> list[str]:
     """Its own name and address, and what all of them answer under."""
     own = [f"kubernetes{end}" for end in ("", ".default", ".default.svc", f".default.svc.{stack().cluster.domain}")]
-    own += [master, stack().hosts[master].address, stack().cluster.service_address, hosts.VIP, hosts.LB_NAME]
+    own += [master, stack().hosts[master].address, stack().cluster.service_address, stack().load_balancer.address]
+    own += [*stack().load_balancer.extra_sans, *stack().cluster.api_server.extra_sans]
     return own + [host.address for host in stack().load_balancers().values()]
 
 
@@ -66,15 +67,16 @@ def test_the_names_tried_here_are_the_whole_table() -> None:
 
 
 def test_each_load_balancer_and_the_virtual_address_lead_to_an_apiserver() -> None:
-    for address in (hosts.VIP, *(host.address for host in stack().load_balancers().values())):
-        names = [address, hosts.LB_NAME]
-        assert answers(address, names, stack().load_balancer.port) == dict.fromkeys(names, "ok")
+    balancer = stack().load_balancer
+    for address in (balancer.address, *(host.address for host in stack().load_balancers().values())):
+        names = [address, *balancer.extra_sans]
+        assert answers(address, names, balancer.port) == dict.fromkeys(names, "ok")
 
 
 def test_each_node_reaches_the_api_by_service_address_by_load_balancer_and_by_each_masters_name() -> None:
-    service = stack().cluster.service_address
-    urls = [f"https://{service}/readyz", f"https://{hosts.LB_NAME}:{API_PORT}/readyz"]
-    urls += [f"https://{stack().load_balancer.address}:{stack().load_balancer.port}/readyz"]
+    service, balancer = stack().cluster.service_address, stack().load_balancer
+    urls = [f"https://{name}:{balancer.port}/readyz" for name in (balancer.address, *balancer.extra_sans)]
+    urls += [f"https://{service}/readyz"]
     urls += [f"https://{name}:{API_PORT}/readyz" for name in stack().masters()]
     urls += [f"https://kubernetes.default.svc/readyz --connect-to ::{service}:"]
     script = "".join(f"curl -sS --max-time 5 --cacert {CA} -w '\\n' {url}\n" for url in urls)
@@ -92,21 +94,21 @@ def asked_by(host: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("master", ["shaolin", "wudang", "emei"])
-def test_a_masters_parts_ask_their_own_apiserver_and_the_clusters_parts_on_it_the_load_balancer(master: str) -> None:
+def test_a_masters_parts_ask_their_own_apiserver_and_the_clusters_parts_on_it_the_load_balancer() -> None:
     """A newer kubelet must never reach an older apiserver through the load balancer (kubernetes#127316)."""
-    asked = asked_by(master)
-    own, balancer = {stack().hosts[master].address}, {stack().load_balancer.address}
-    assert {name: asked.get(name) for name in OWN_PARTS} == dict.fromkeys(OWN_PARTS, own)
-    assert {name: asked.get(name) for name in OF_THE_CLUSTER} == dict.fromkeys(OF_THE_CLUSTER, balancer)
+    for master in stack().masters().values():
+        asked = asked_by(master.name)
+        own, balancer = {master.address}, {stack().load_balancer.address}
+        assert {name: asked.get(name) for name in OWN_PARTS} == dict.fromkeys(OWN_PARTS, own), master.name
+        assert {name: asked.get(name) for name in OF_THE_CLUSTER} == dict.fromkeys(OF_THE_CLUSTER, balancer)
 
 
-@pytest.mark.parametrize("worker", ["huashan"])
-def test_a_workers_parts_ask_the_load_balancer(worker: str) -> None:
+def test_a_workers_parts_ask_the_load_balancer() -> None:
     parts = ("kubelet", *OF_THE_CLUSTER)
-    asked = asked_by(worker)
     balancer = {stack().load_balancer.address}
-    assert {name: asked.get(name) for name in parts} == dict.fromkeys(parts, balancer)
+    for worker in stack().workers():
+        asked = asked_by(worker)
+        assert {name: asked.get(name) for name in parts} == dict.fromkeys(parts, balancer), worker
 
 
 def test_the_kubeconfigs_on_each_node_name_the_same_servers() -> None:

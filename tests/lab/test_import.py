@@ -11,6 +11,7 @@ from lab import hosts, ssh
 from tests.lab import adopted_workload, kubeadm_cluster
 from tests.lab.adoption import (
     BALANCER,
+    BALANCERS,
     MASTER,
     NAME,
     SECOND,
@@ -80,7 +81,7 @@ def _imported() -> Iterator[Imported]:
 
 def with_our_balancer(values: dict[str, Any]) -> dict[str, Any]:
     """What a user adds: no master, and a load balancer of the stack's beside the one that is there."""
-    listed = {name: host for name, host in values["hosts"].items() if name != BALANCER}
+    listed = {name: host for name, host in values["hosts"].items() if name not in BALANCERS}
     listed[OURS] = {"address": hosts.ADDRESSES[OURS], "roles": ["lb"]}
     balancer = {"address": hosts.ADDRESSES[OURS], "vip": None, "extraSans": [hosts.ADDRESSES[BALANCER]]}
     return values | {"hosts": listed, "loadBalancer": balancer}

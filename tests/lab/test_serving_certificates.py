@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from lab import hosts
-from tests.lab.dev import stack
-from tests.lab.program import kubectl
+from settings import Host
+from tests.lab.subject import kubectl, stack
 
-NODE, OTHER = "huashan", "shaolin"
 NAMES = ("evenkeel-test-own", "evenkeel-test-other")
 SECONDS = 15
 
@@ -29,9 +28,14 @@ def no_requests() -> Iterator[None]:
     assert not [name for name in NAMES if name in kubectl("get", "csr", "--output=name")]
 
 
+def node() -> Host:
+    """A worker."""
+    return next(iter(stack().workers().values()))
+
+
 def ask(name: str, subject_alternative_names: str) -> None:
     """Asks for a serving certificate as the node's kubelet, with its own identity."""
-    user = f"/O=system:nodes/CN=system:node:{NODE}"
+    user = f"/O=system:nodes/CN=system:node:{node().name}"
     command = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     command += ["-keyout", "/dev/null", "-subj", user, "-addext", f"subjectAltName={subject_alternative_names}"]
     request = subprocess.run(command, capture_output=True, check=True).stdout
@@ -45,8 +49,8 @@ def ask(name: str, subject_alternative_names: str) -> None:
             "usages": ["digital signature", "server auth"],
         },
     }
-    create = "/usr/local/bin/kubectl --kubeconfig=/etc/kubernetes/kubelet.conf create -f -"
-    hosts.run(NODE, create, stdin=json.dumps(body), check=True)
+    create = "kubectl --kubeconfig=/etc/kubernetes/kubelet.conf create -f -"
+    hosts.run(node().name, create, stdin=json.dumps(body), check=True)
 
 
 def status(name: str) -> dict[str, Any]:
@@ -57,12 +61,12 @@ def status(name: str) -> dict[str, Any]:
 @pytest.mark.usefixtures("no_requests")
 def test_a_node_gets_a_certificate_for_its_own_address_and_none_for_another_nodes() -> None:
     """Approving whatever a kubelet asks for lets one stolen node pass for any other, masters included."""
-    address, others = stack().hosts[NODE].address, stack().hosts[OTHER].address
-    ask(NAMES[1], f"DNS:{NODE},IP:{others}")
-    ask(NAMES[0], f"DNS:{NODE},IP:{address}")
+    other = next(iter(stack().masters().values()))
+    ask(NAMES[1], f"DNS:{node().name},IP:{other.address}")
+    ask(NAMES[0], f"DNS:{node().name},IP:{node().address}")
     deadline = time.monotonic() + SECONDS
     while "certificate" not in status(NAMES[0]):
-        assert time.monotonic() < deadline, f"no master approved {NODE}'s own names"
+        assert time.monotonic() < deadline, f"no master approved {node().name}'s own names"
         time.sleep(0.2)
     time.sleep(1)
     assert status(NAMES[1]) == {}

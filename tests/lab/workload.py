@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from lab import engine, toolchain
+from lab import toolchain
 from lab.mirror.content import TOOLS_IMAGE
-from tests.lab.program import kubectl
+from tests.lab.subject import kubeconfig, kubectl
 
 NAMESPACE = "evenkeel-test"
 NAME = "names"
@@ -58,9 +58,8 @@ def running(replicas: int) -> Iterator[Workload]:
 
 
 def _apply(*objects: dict[str, Any]) -> None:
-    command = [str(toolchain.binary("kubernetes", "kubectl")), "apply", "--filename=-"]
-    text = yaml.safe_dump_all(objects)
-    subprocess.run(command, input=text, env=engine.environment(), text=True, check=True, capture_output=True)
+    command = [str(toolchain.binary("kubernetes", "kubectl")), "apply", f"--kubeconfig={kubeconfig()}", "--filename=-"]
+    subprocess.run(command, input=yaml.safe_dump_all(objects), text=True, check=True, capture_output=True)
 
 
 def _rolled_out() -> None:

@@ -1,0 +1,60 @@
+"""Whose cluster the tests of a cluster at rest look at: stack ``dev``'s, unless ``SUBJECT`` in the environment names a
+file that says which.
+
+Those tests (TRUTHS) hold for every cluster that the program has made, however it began; ``truths_of`` runs them all on
+another stack's. Does not own what runs a stack (``tests.lab.program``).
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import settings
+from lab.paths import CLONE
+from tests.lab.program import DEV, FOLDER, Program
+from tests.lab.program import kubectl as ask
+
+SUBJECT = "EVENKEEL_TEST_SUBJECT"
+TRUTHS = ("cluster", "endpoints", "certificates", "serving_certificates")
+
+
+@cache
+def program() -> Program:
+    """The program on that stack."""
+    named = os.environ.get(SUBJECT)
+    return Program(**json.loads(Path(named).read_text())) if named else DEV
+
+
+@cache
+def stack() -> settings.Stack:
+    """The settings. Not a constant: without a running lab they name files that are not there."""
+    return program().parsed()
+
+
+def kubectl(*arguments: str) -> str:
+    """What kubectl prints, as the stack's administrator and through its load balancer."""
+    return ask(*arguments, kubeconfig=kubeconfig())
+
+
+@cache
+def kubeconfig() -> Path:
+    """The stack's administrator's."""
+    return program().kubeconfig()
+
+
+def truths_of(other: Program) -> "subprocess.CompletedProcess[str]":
+    """All of those tests on another stack: what pytest says, and its exit code."""
+    file = FOLDER / f"{other.stack}.subject.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(dataclasses.asdict(other)))
+    try:
+        modules = [f"tests/lab/test_{truth}.py" for truth in TRUTHS]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *modules]
+        environment = {**os.environ, SUBJECT: str(file)}
+        return subprocess.run(command, cwd=CLONE, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        file.unlink()
