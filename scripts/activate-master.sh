@@ -224,6 +224,8 @@ roll_all() {
     kubelet_start
     kubelet_gate
     install_part admin.secret >/dev/null
+    # kubeadm's, for emergencies. Nobody would renew it, and the stack has one of its own, which lies on no host.
+    rm -f /etc/kubernetes/super-admin.conf
     approver_activate
     await_admission
     etcd_roll_over

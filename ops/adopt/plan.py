@@ -75,6 +75,7 @@ def changes(cluster: Cluster, stack: Stack, kept: Collection[str]) -> Iterator[s
         for line in _flags(flags(cluster.pods[program]), wanted[program]):
             yield f"{cluster.node.name}: {program}: {line}"
     yield f"{cluster.node.name}: every certificate but the authorities' is issued anew, by the same authorities"
+    yield f"{cluster.node.name}: super-admin.conf is taken away: `pulumi stack output kubeconfig` is for emergencies"
     yield f"{cluster.node.name}: kubelet, controller manager and scheduler ask its own apiserver"
     yield f"{cluster.node.name}: the kubelet's unit is the stack's, without kubeadm's drop-in"
     yield from (f"{node.name}: its kubelet asks the load balancer" for node in cluster.nodes if not node.master)

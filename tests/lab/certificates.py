@@ -11,24 +11,31 @@ from dataclasses import dataclass
 
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab import hosts
 from render.certificates import AUTHORITIES, SIGNER, Authority, Certificate, table
-from settings import Host, Stack
+from settings import Adopted, Host, Stack
 
 PKI = "/etc/kubernetes/pki"
 KUBELET_PKI = "/var/lib/kubelet/pki"
 BALANCER_CA = "/var/lib/evenkeel/lb/apiserver.ca.pem"
 FOLDERS = ("/etc/kubernetes", KUBELET_PKI, "/var/lib/evenkeel", "/etc/nginx", "/etc/keepalived")
-STAGED = "/var/lib/evenkeel/staged"  # copies of what lies in the other folders: what waits for a host's turn
+# Copies of what lies in the other folders: what waits for a host's turn, and what an adopted master had before.
+COPIES = ("/var/lib/evenkeel/staged", "/var/lib/evenkeel/adopted")
+# What a kubelet had before its cluster was adopted: it goes on with its own client certificate, and its old serving
+# certificate, which it had made for itself, lies there and is read by nobody.
+FIRST = f"{KUBELET_PKI}/kubelet-client-first.pem"
+SELF_MADE = f"{KUBELET_PKI}/kubelet"
 
 # Harbor's authority is no row of the table, nor one of the cluster's.
 OTHERS = "harbor.ca.pem"
 # A file a line: its path and its text in base64. A link counts as a file, because programs open it.
+PRUNED = "".join(f"-path {copies} -prune -o " for copies in COPIES)
 FIND = (
-    f"find {' '.join(FOLDERS)} -path {STAGED} -prune -o ! -type d ! -name {OTHERS} -print 2>/dev/null | "
+    f"find {' '.join(FOLDERS)} {PRUNED} ! -type d ! -name {OTHERS} -print 2>/dev/null | "
     "while read -r path; do "
     'grep -lqE -e \'-----BEGIN|-data:\' "$path" && echo "$path $(base64 -w 0 "$path")"; done; true'
 )
@@ -101,15 +108,18 @@ def serving(host: Host) -> Certificate:
     )
 
 
-def faults(found: Found, wanted: Certificate | Authority) -> list[str]:
-    """In what a certificate differs from what it should say."""
+def faults(found: Found, wanted: Certificate | Authority, adopted: Adopted | None) -> list[str]:
+    """In what a certificate differs from what it should say. An adopted cluster's authorities are what they were."""
+    if isinstance(wanted, str) and adopted:
+        same = fingerprint(found.pem) == fingerprint(adopted.authorities[wanted].certificate)
+        return [] if same else [f"{found}: is not the authority that the cluster brought along"]
     if isinstance(wanted, str):
         wanted = Certificate(wanted, wanted, AUTHORITIES[wanted], SIGNER)
     certificate = found.certificate
     pairs = {
         "subject": (_subject(certificate), _wanted_subject(wanted)),
         "names": (_names(certificate), (sorted(wanted.dns_names), sorted(wanted.ip_addresses))),
-        "uses": (_uses(certificate), sorted(wanted.usages)),
+        "uses": (_uses(certificate), sorted([*wanted.usages, *_uses_of_rsa(certificate)])),
         "authority": (_is_authority(certificate), wanted.usages == SIGNER),
     }
     return [f"{found}: {what}: {has}, not {should}" for what, (has, should) in pairs.items() if has != should]
@@ -126,7 +136,7 @@ def _of_node(stack: Stack, host: Host) -> dict[str, Certificate | Authority]:
     return {
         f"{PKI}/ca.crt": "ca",
         f"{PKI}/kubelet-client.pem": first,
-        f"{KUBELET_PKI}/kubelet-client-first.pem": first,
+        FIRST: first,
         f"{KUBELET_PKI}/kubelet-client-current.pem": first,
         f"{KUBELET_PKI}/kubelet-server-current.pem": serving(host),
         "10250": serving(host),
@@ -185,6 +195,11 @@ def _names(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
     addresses = names.get_values_for_type(x509.IPAddress)
     others = [str(name) for name in names if not isinstance(name, x509.DNSName | x509.IPAddress)]
     return sorted([*dns, *others]), sorted(map(str, addresses))
+
+
+def _uses_of_rsa(certificate: x509.Certificate) -> list[str]:
+    """With such a key a certificate of a kubelet, or one that kubeadm asked for, has this use too."""
+    return ["key_encipherment"] if isinstance(certificate.public_key(), RSAPublicKey) else []
 
 
 def _uses(certificate: x509.Certificate) -> list[str]:

@@ -28,7 +28,8 @@ PROGRAMS = {
     "containerd": ("containerd", "containerd-shim-runc-v2", "ctr"),
     "runc": ("runc",),
 }
-CNI_PROGRAMS = {"cni": ("bridge", "host-local", "loopback", "portmap"), "cni-flannel": ("flannel",)}
+CNI_FOLDER = "/opt/cni/bin"
+CNI_PROGRAMS = {"cni": ("bridge", "host-local", "loopback", "portmap")}
 UNITS = "/usr/lib/systemd/system"
 API_PORT = 6443
 TOKEN = "adopts.0123456789abcdef"
@@ -57,7 +58,7 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
     ssh.ensure(everybody)
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: install(name, stack), (master, worker)))
-    for name in spares:
+    for name in everybody:
         _lay_network(name)
     _put(master, File("/etc/kubeadm.yaml", yaml.safe_dump_all(_configuration(master, stack))))
     run(master, "kubeadm init --config /etc/kubeadm.yaml --ignore-preflight-errors=all")
@@ -101,14 +102,16 @@ def apply(cluster: KubeadmCluster, objects: Sequence[Mapping[str, Any]]) -> None
 
 
 def _lay_network(name: str) -> None:
-    """As flannel's own installer would, which the lab has no image of."""
+    """As the first containers of flannel's own pods would, which the lab has no image of: plugin and settings."""
+    run(name, f"mkdir -p {CNI_FOLDER}")
+    hosts.copy(name, toolchain.binary("cni-flannel", "flannel"), f"{CNI_FOLDER}/flannel")
     _put(name, flannel.conflist())
 
 
 def install(name: str, stack: Stack) -> None:
     """Programs and units as packages bring them, and a container runtime that runs."""
-    run(name, "mkdir -p /opt/cni/bin")
-    for folder, programs in ((PACKAGED, PROGRAMS), ("/opt/cni/bin", CNI_PROGRAMS)):
+    run(name, f"mkdir -p {CNI_FOLDER}")
+    for folder, programs in ((PACKAGED, PROGRAMS), (CNI_FOLDER, CNI_PROGRAMS)):
         for group, names in programs.items():
             for program in names:
                 hosts.copy(name, toolchain.binary(group, program), f"{folder}/{program}")
@@ -121,7 +124,6 @@ def install(name: str, stack: Stack) -> None:
         File(f"{UNITS}/containerd.service", containerd.UNIT.replace("/usr/local/bin", PACKAGED)),
         File(f"{UNITS}/kubelet.service", UNIT.replace("/usr/local/bin", PACKAGED)),
         File(f"{UNITS}/kubelet.service.d/10-kubeadm.conf", DROP_IN.replace("/usr/local/bin", PACKAGED)),
-        flannel.conflist(),
         *containerd.registry_files(stack),
     ]
     for file in files:
@@ -136,14 +138,10 @@ def _put(name: str, file: File) -> None:
 
 
 def _bring_network(cluster: KubeadmCluster, stack: Stack) -> None:
+    """As upstream's manifest has it: it asks the API by its Service."""
     objects = addons.by_addon(stack)["flannel"]
-    environment = objects[-1]["spec"]["template"]["spec"]["containers"][0]["env"]
-    api = {"KUBERNETES_SERVICE_HOST": hosts.ADDRESSES[cluster.master], "KUBERNETES_SERVICE_PORT": str(API_PORT)}
-    for variable in environment:
-        variable["value"] = api.get(variable["name"], variable.get("value"))
-    objects[-1]["spec"]["template"]["spec"]["containers"][0]["env"] = [
-        {key: value for key, value in variable.items() if value is not None} for variable in environment
-    ]
+    (container,) = objects[-1]["spec"]["template"]["spec"]["containers"]
+    container["env"] = [one for one in container["env"] if not one["name"].startswith("KUBERNETES_SERVICE_")]
     apply(cluster, objects)
 
 

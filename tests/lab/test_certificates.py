@@ -1,6 +1,7 @@
 """Every certificate of stack ``dev``, where programs find it on its host and where its ports show it."""
 
 import json
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from lab import hosts, toolchain
 from render.certificates import Authority, Certificate
 from tests.lab import certificates
-from tests.lab.certificates import KUBELET_PKI, PKI, Found
+from tests.lab.certificates import FIRST, KUBELET_PKI, PKI, SELF_MADE, Found
 from tests.lab.subject import program, stack
 
 # zlint's lints come from documents. Those that bind any certificate of RFC 5280 apply here: the RFCs, and lints of
@@ -20,9 +21,10 @@ from tests.lab.subject import program, stack
 # internal names or private addresses, revocation services, a year is too long, policies and a country to be named),
 # e-mail and code signing, European qualified certificates, OCSP (RFC 6960) and the public logs of RFC 6962.
 APPLIES = "Community,RFC3279,RFC5280,RFC5480,RFC5891,RFC8813"
+PRIVATE_KEY = re.compile(r"-----BEGIN \w* ?PRIVATE KEY-----.*?-----END \w* ?PRIVATE KEY-----\n", re.DOTALL)
 PURPOSES = {"server_auth": "sslserver", "client_auth": "sslclient"}
 LONGEST = {True: timedelta(days=3650), False: timedelta(days=365)}  # authorities, leaves
-KEYS_OF_A_NODE = {f"{KUBELET_PKI}/{name}.pem" for name in ("kubelet-client-first", "kubelet-client-current")} | {
+KEYS_OF_A_NODE = {FIRST, f"{KUBELET_PKI}/kubelet-client-current.pem"} | {
     f"{KUBELET_PKI}/kubelet-server-current.pem",
     f"{PKI}/kubelet-client.pem",
 }
@@ -46,7 +48,8 @@ def files() -> dict[str, dict[str, str]]:
 def everything() -> list[Found]:
     """Every certificate on every host and at every port."""
     with ThreadPoolExecutor() as pool:
-        return [one for found in pool.map(_of_host, stack().hosts) for one in found]
+        found = [one for of_host in pool.map(_of_host, stack().hosts) for one in of_host]
+    return [one for one in found if not (stack().adopted and one.place == f"{SELF_MADE}.crt")]
 
 
 def _of_host(host: str) -> list[Found]:
@@ -68,11 +71,12 @@ def test_there_is_no_certificate_that_nobody_knows_and_none_is_missing(everythin
     for host in stack().hosts.values():
         places = {found.place for found in everything if found.host == host.name}
         dated = {place for place in places if "/kubelet-client-20" in place or "/kubelet-server-20" in place}
-        assert places - dated == set(certificates.expected(stack(), host))
+        kept = {FIRST} if stack().adopted else set()
+        assert places - dated - kept == set(certificates.expected(stack(), host)) - kept
 
 
 def test_each_certificate_says_exactly_what_the_table_says(everything: list[Found]) -> None:
-    assert [fault for found in everything for fault in certificates.faults(found, wanted(found))] == []
+    assert [fault for found in everything for fault in certificates.faults(found, wanted(found), stack().adopted)] == []
 
 
 def test_each_certificate_verifies_against_its_authority_for_each_of_its_uses(
@@ -111,7 +115,8 @@ def test_each_certificate_is_valid_now_and_no_longer_than_its_kind_may_be(everyt
         certificate = found.certificate
         assert certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc, str(found)
         length = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-        assert length <= LONGEST[isinstance(wanted(found), str)], str(found)
+        brought = isinstance(wanted(found), str) and stack().adopted
+        assert brought or length <= LONGEST[isinstance(wanted(found), str)], str(found)
 
 
 def test_the_stacks_list_of_certificates_tells_when_each_on_the_hosts_ends(everything: list[Found]) -> None:
@@ -146,16 +151,16 @@ def test_each_key_belongs_to_its_certificate_and_only_masters_can_sign(files: di
             for path in keys
             if path.startswith((f"{KUBELET_PKI}/kubelet-server-20", f"{KUBELET_PKI}/kubelet-client-20"))
         }
+        kept = {FIRST, f"{SELF_MADE}.key"} if stack().adopted else set()
         node = KEYS_OF_A_NODE if host in stack().nodes() else set()
-        assert set(keys) - dated == node | (KEYS_OF_A_MASTER if host in stack().masters() else set())
+        expected = node | (KEYS_OF_A_MASTER if host in stack().masters() else set())
+        assert set(keys) - dated - kept == expected - kept
         for path, text in keys.items():
             pair = texts.get(path.removesuffix(".key") + ".crt", text)
-            public = load_pem_private_key(text[text.index("-----BEGIN E") :].encode(), None).public_key()
+            public = load_pem_private_key(PRIVATE_KEY.findall(text)[0].encode(), None).public_key()
             shown = texts[f"{PKI}/sa.pub"] if path == f"{PKI}/sa.key" else None
-            expected = (
-                load_pem_public_key(shown.encode()) if shown else Found(host, path, pair).certificate.public_key()
-            )
-            assert public == expected, f"{host}:{path}"
+            proven = load_pem_public_key(shown.encode()) if shown else Found(host, path, pair).certificate.public_key()
+            assert public == proven, f"{host}:{path}"
 
 
 def test_all_masters_sign_and_verify_tokens_with_the_same_pair(files: dict[str, dict[str, str]]) -> None:
