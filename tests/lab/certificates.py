@@ -119,7 +119,7 @@ def faults(found: Found, wanted: Certificate | Authority, adopted: Adopted | Non
     pairs = {
         "subject": (_subject(certificate), _wanted_subject(wanted)),
         "names": (_names(certificate), (sorted(wanted.dns_names), sorted(wanted.ip_addresses))),
-        "uses": (_uses(certificate), sorted([*wanted.usages, *_uses_of_rsa(certificate)])),
+        "uses": (_uses(certificate), sorted(wanted.usages)),
         "authority": (_is_authority(certificate), wanted.usages == SIGNER),
     }
     return [f"{found}: {what}: {has}, not {should}" for what, (has, should) in pairs.items() if has != should]
@@ -197,15 +197,12 @@ def _names(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
     return sorted([*dns, *others]), sorted(map(str, addresses))
 
 
-def _uses_of_rsa(certificate: x509.Certificate) -> list[str]:
-    """With such a key a certificate of a kubelet, or one that kubeadm asked for, has this use too."""
-    return ["key_encipherment"] if isinstance(certificate.public_key(), RSAPublicKey) else []
-
-
 def _uses(certificate: x509.Certificate) -> list[str]:
+    """A kubelet that asked for a certificate with an RSA key, as kubeadm made them, got one more use."""
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     uses = [name for name, flag in KEY_USES.items() if getattr(usage, flag)]
-    uses += [name for name in OTHER_KEY_USES if getattr(usage, name)]
+    of_rsa = {"key_encipherment"} if isinstance(certificate.public_key(), RSAPublicKey) else set()
+    uses += [name for name in OTHER_KEY_USES if getattr(usage, name) and name not in of_rsa]
     try:
         extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:

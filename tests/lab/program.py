@@ -183,9 +183,8 @@ def _session(leader: int) -> list[int]:
 
 def kubectl(*arguments: str, kubeconfig: Path | None = None, check: bool = True) -> str:
     """What kubectl prints; through the load balancer unless the kubeconfig says otherwise."""
-    command = [str(toolchain.binary("kubernetes", "kubectl")), *arguments]
-    if kubeconfig:
-        command += ["--kubeconfig", str(kubeconfig)]
+    asked_by = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    command = [str(toolchain.binary("kubernetes", "kubectl")), *asked_by, *arguments]
     done = subprocess.run(command, env=engine.environment(), capture_output=True, text=True, check=False, timeout=120)
     assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout
