@@ -21,6 +21,7 @@ from tests.pages import command
 NAME = "adopt"
 MASTER, WORKER, SECOND, THIRD, BALANCER, OTHER_BALANCER = (f"spare{number}" for number in range(13, 19))
 ADDED_MASTERS, BALANCERS = (SECOND, THIRD), (BALANCER, OTHER_BALANCER)
+FOURTH = "spare19"  # a master that comes when the first one goes
 EVERYBODY = [MASTER, WORKER, *ADDED_MASTERS, *BALANCERS]
 VIP = "10.77.0.231"
 IN_PAGE = {"MASTER": hosts.ADDRESSES[MASTER], "mine": NAME, "~/.ssh/mine_ed25519": str(PRIVATE_KEY)}
@@ -41,6 +42,7 @@ def clear_away(names: Iterable[str]) -> None:
         hosts.destroy(name)
     for path in (CLONE / "snapshots").glob(f"{NAME}-*.db"):
         path.unlink()
+    (FOLDER / f"{NAME}.kubeconfig").unlink(missing_ok=True)
 
 
 def project() -> Path:

@@ -33,17 +33,22 @@ import (
 
 const namespace = "default"
 
+// apart is how long no request of a kind must have failed for the next failure to be another interruption.
+const apart = 5 * time.Second
+
 // report is what one kind of client saw. Seconds are wall-clock; gap is the longest time in which one client, whoever
 // else had success meanwhile, had none.
 type report struct {
-	Kind     string    `json:"kind"`
-	Requests int       `json:"requests"`
-	Failures int       `json:"failures"`
-	Lost     int       `json:"lost_writes"`
-	Gap      float64   `json:"longest_gap_seconds"`
-	Errors   []string  `json:"errors"`
-	Millis   []float64 `json:"milliseconds"`
-	mutex    sync.Mutex
+	Kind          string    `json:"kind"`
+	Requests      int       `json:"requests"`
+	Failures      int       `json:"failures"`
+	Interruptions int       `json:"interruptions"`
+	Lost          int       `json:"lost_writes"`
+	Gap           float64   `json:"longest_gap_seconds"`
+	Errors        []string  `json:"errors"`
+	Millis        []float64 `json:"milliseconds"`
+	failed        time.Time
+	mutex         sync.Mutex
 }
 
 func (r *report) add(started time.Time, what string, err error) {
@@ -53,6 +58,10 @@ func (r *report) add(started time.Time, what string, err error) {
 	now := time.Now()
 	if err != nil {
 		r.Failures++
+		if now.Sub(r.failed) > apart {
+			r.Interruptions++
+		}
+		r.failed = now
 		if len(r.Errors) < 20 {
 			r.Errors = append(r.Errors, fmt.Sprintf("%s %s: %v", now.Format("15:04:05.000"), what, err))
 		}
