@@ -16,7 +16,7 @@ import pytest
 import typer.main
 
 from lab.paths import CLONE
-from ops.__main__ import app
+from ops.__main__ import commands
 from settings import NAMESPACE
 from settings.draft import KEYS
 from settings.secret_keys import SECRETS
@@ -124,7 +124,7 @@ def _commands(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize(("page", "words"), said("python -m ops "))
 def test_a_command_of_ops_takes_what_a_page_gives_it(page: str, words: str) -> None:
     name, *arguments = shlex.split(re.split(r" >", words)[0])
-    (command,) = [one for one in app.registered_commands if one.name == name]
+    (command,) = [one for one in commands().registered_commands if one.name == name]
     alone = typer.Typer(add_completion=False)
     assert command.callback
     alone.command()(command.callback)

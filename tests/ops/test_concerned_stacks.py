@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ops.__main__ import app
+from ops.__main__ import commands
 from ops.concerned_stacks import concerned
 from ops.stack_file import StackFile
 
@@ -40,7 +40,7 @@ def test_the_command_reads_paths_and_prints_json(tmp_path: Path, monkeypatch: py
     for name in ("dev", "prod"):
         (tmp_path / f"Pulumi.{name}.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["concerned-stacks"], input="Pulumi.prod.yaml\nREADME.md\n")
+    done = CliRunner().invoke(commands(), ["concerned-stacks"], input="Pulumi.prod.yaml\nREADME.md\n")
     assert (done.exit_code, json.loads(done.output)) == (0, ["prod"])
     (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
-    assert CliRunner().invoke(app, ["concerned-stacks"], input="").exit_code == 1
+    assert CliRunner().invoke(commands(), ["concerned-stacks"], input="").exit_code == 1

@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import settings
-from ops.__main__ import app
+from ops.__main__ import commands
 from ops.init import answers, pins, text
 from ops.init.answers import Given
 from ops.init.asking import Asker
@@ -67,7 +67,7 @@ def options(servers: ssh_hosts.Servers, *more: str) -> list[str]:
 def run(folder: Path, *words: str) -> Result:
     """Runs the command there, without a terminal."""
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(app, ["init", "mine", *words])
+        done = CliRunner().invoke(commands(), ["init", "mine", *words])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 

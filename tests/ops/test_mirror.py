@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from ops import images
-from ops.__main__ import app
+from ops.__main__ import commands
 from ops.fetch import Fetcher
 from ops.mirror import download, fill
 from ops.mirror.fill import Job
@@ -353,7 +353,7 @@ def lock(served: tuple[Contents, str], tmp_path: Path) -> Path:
 
 
 def run(folder: Path, lock: Path, *words: str) -> Result:
-    done = CliRunner().invoke(app, ["mirror", RELEASE, str(folder), "--lock", str(lock), *words])
+    done = CliRunner().invoke(commands(), ["mirror", RELEASE, str(folder), "--lock", str(lock), *words])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 

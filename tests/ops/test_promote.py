@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ops import stack_file
-from ops.__main__ import app
+from ops.__main__ import commands
 from ops.promotion import ORDER, Promotion, Running, refusals
 from ops.stack_file import StackFileError
 from releases import LockFile, Versions, read_release
@@ -220,7 +220,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def promote(*arguments: str, status: int = 0) -> str:
-    done = CliRunner().invoke(app, ["promote", *arguments])
+    done = CliRunner().invoke(commands(), ["promote", *arguments])
     assert done.exit_code == status, done.output
     return done.output
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ops.__main__ import app
+from ops.__main__ import commands
 from ops.review import PreviewError, read, summary
 from ops.review.files import MOST_LINES
 from ops.review.turns import UNITS
@@ -192,12 +192,12 @@ def test_what_is_no_preview_is_refused_with_a_remedy(text: str) -> None:
 def test_the_command_reads_standard_input_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "preview.json"
     path.write_text(f"warning: printed before\n{preview(turn('emei'))}")
-    given = CliRunner().invoke(app, ["summarize-preview", str(path)])
-    piped = CliRunner().invoke(app, ["summarize-preview"], input=path.read_text())
+    given = CliRunner().invoke(commands(), ["summarize-preview", str(path)])
+    piped = CliRunner().invoke(commands(), ["summarize-preview"], input=path.read_text())
     assert given.exit_code == 0
     assert given.output == piped.output
     assert "`emei`: looks whether all is as it should be" in given.output
-    refused = CliRunner().invoke(app, ["summarize-preview"], input="nothing")
+    refused = CliRunner().invoke(commands(), ["summarize-preview"], input="nothing")
     assert refused.exit_code == 1
     assert "pipe the output of `pulumi preview --json` here" in refused.output
 

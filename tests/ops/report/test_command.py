@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops import stacks, status
-from ops.__main__ import app
+from ops.__main__ import commands
 from ops.health import Report
 from ops.report import command, engine
 from settings import Stack
@@ -30,7 +30,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, found: Report) -> None:
 
 
 def run(*words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["report", "--stack", "sample", *words])
+    done = CliRunner().invoke(commands(), ["report", "--stack", "sample", *words])
     return done.exit_code, done.output
 
 
