@@ -275,9 +275,7 @@ def test_clients_of_the_first_master_lost_no_write_and_waited_at_most_twice(grow
     """Once while it restarts, and once more where that was cut off: the engine was killed when it was away."""
     for kind, seen_by in grown.clients.items():
         assert seen_by["lost_writes"] == 0, kind
-        print(
-            f"{kind}: {seen_by['interruptions']} interruptions, {seen_by['longest_gap_seconds']:.1f} s the longest gap"
-        )
+        print(f"{kind}: {seen_by['interruptions']} interruptions, the longest {seen_by['longest_gap_seconds']:.1f} s")
         assert seen_by["interruptions"] <= 2, seen_by["errors"]
         assert seen_by["longest_gap_seconds"] < 30, kind
 

@@ -27,6 +27,7 @@ from tests.lab.by_write_up import grow_by_hand
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.program import Load, Program, Run
 from tests.lab.quiet import dev_frozen
+from tests.lab.subject import truths_of
 from tests.lab.trial import ETCDCTL
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -100,6 +101,11 @@ def test_its_up_ends_well_and_a_second_one_changes_nothing(imported: Imported) -
 def test_the_same_three_members_vote(imported: Imported) -> None:
     members = json.loads(kubeadm_cluster.run(MASTER, f"{ETCDCTL} member list -w json"))["members"]
     assert sorted(member["name"] for member in members if not member.get("isLearner")) == sorted(MASTERS)
+
+
+def test_all_that_holds_for_a_cluster_from_bare_hosts_holds_for_it(imported: Imported) -> None:
+    tried = truths_of(imported.program)
+    assert tried.returncode == 0, tried.stdout[-20000:]
 
 
 def test_no_pod_of_the_workload_or_the_network_was_restarted(imported: Imported) -> None:
