@@ -1,7 +1,7 @@
 """Whose cluster the tests of a cluster at rest look at: stack ``dev``'s, unless ``SUBJECT`` in the environment names a
 file that says which.
 
-Those tests (TRUTHS) hold for every cluster that the program has made, however it began; ``truths_of`` runs them all on
+Those tests (TRUTHS) hold for every cluster that the program has made, however it began; ``truths_hold`` runs them all on
 another stack's. Does not own what runs a stack (``tests.lab.program``).
 """
 
@@ -46,8 +46,8 @@ def kubeconfig() -> Path:
     return program().kubeconfig()
 
 
-def truths_of(other: Program) -> "subprocess.CompletedProcess[str]":
-    """All of those tests on another stack: what pytest says, and its exit code."""
+def truths_hold(other: Program) -> None:
+    """All of those tests on another stack, which must pass."""
     file = FOLDER / f"{other.stack}.subject.json"
     file.touch(mode=0o600)
     file.write_text(json.dumps(dataclasses.asdict(other)))
@@ -55,6 +55,7 @@ def truths_of(other: Program) -> "subprocess.CompletedProcess[str]":
         modules = [f"tests/lab/test_{truth}.py" for truth in TRUTHS]
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *modules]
         environment = {**os.environ, SUBJECT: str(file)}
-        return subprocess.run(command, cwd=CLONE, env=environment, capture_output=True, text=True, check=False)
+        tried = subprocess.run(command, cwd=CLONE, env=environment, capture_output=True, text=True, check=False)
     finally:
         file.unlink()
+    assert tried.returncode == 0, tried.stdout[-20000:]
