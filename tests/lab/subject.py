@@ -1,7 +1,7 @@
 """Whose cluster the tests of a cluster at rest look at: stack ``dev``'s, unless ``SUBJECT`` in the environment names a
 file that says which.
 
-Those tests (TRUTHS) hold for every cluster that the program has made, however it began; ``truths_hold`` runs them all on
+What those tests (TRUTHS) say holds for every cluster of the program, however it began; ``truths_hold`` runs them all on
 another stack's. Does not own what runs a stack (``tests.lab.program``).
 """
 
