@@ -17,8 +17,11 @@ import settings
 from lab.paths import CLONE
 from tests.lab.program import DEV, FOLDER, Program
 from tests.lab.program import kubectl as ask
+from tests.waiting import eventually
 
 SUBJECT = "EVENKEEL_TEST_SUBJECT"
+SYSTEM = "--namespace=kube-system"
+READY = ("get", "pods", SYSTEM, "--output=jsonpath={.items[*].status.containerStatuses[*].ready}")
 TRUTHS = ("cluster", "endpoints", "certificates", "serving_certificates")
 
 
@@ -47,7 +50,11 @@ def kubeconfig() -> Path:
 
 
 def truths_hold(other: Program) -> None:
-    """All of those tests on another stack, which must pass."""
+    """All of those tests on another stack, once its add-ons' pods are those of its last ``up``; they must pass."""
+    path = other.kubeconfig()
+    for what in ("daemonset/kube-proxy", "deployment/coredns"):
+        ask("rollout", "status", what, SYSTEM, "--timeout=110s", kubeconfig=path)
+    eventually(lambda: set(ask(*READY, kubeconfig=path).split()) == {"true"}, 60, "the pods before them have gone")
     file = FOLDER / f"{other.stack}.subject.json"
     file.touch(mode=0o600)
     file.write_text(json.dumps(dataclasses.asdict(other)))
