@@ -1,4 +1,4 @@
-"""Every certificate of stack ``dev``, where programs find it on its host and where its ports show it."""
+"""Every certificate of a stack, where programs find it on its host and where its ports show it."""
 
 import json
 import re

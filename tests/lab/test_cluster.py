@@ -1,4 +1,4 @@
-"""The cluster of stack ``dev`` as its users find it: nodes, pods, traffic between them, and ways into them."""
+"""A cluster as its users find it: nodes, pods, traffic between them, and ways into them."""
 
 import json
 import re
