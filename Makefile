@@ -25,12 +25,12 @@ check: packages
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	shellcheck $$(git ls-files '*.sh' .ci/run ':(glob)lab/node/**/usr/local/lib/lab/*')
-	$(PY) -m pytest -n 2 -m "not lab and not built"
+	$(PY) -m pytest -n 2 --dist loadfile -m "not lab and not built"
 
 # Everything CI runs: what needs no host, what needs only built programs, what needs the lab.
 test: check
 	$(PY) -m lab toolchain
-	$(PY) -m pytest -n 2 -m built
+	$(PY) -m pytest -n 2 --dist loadfile -m built
 	$(PY) -m lab up
 	$(PY) -m pytest tests/lab -m "lab and not long" --durations=20
 
