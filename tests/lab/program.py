@@ -19,7 +19,7 @@ import yaml
 
 from lab import engine, hosts, stack, toolchain
 from lab.paths import CLONE, LAB
-from ops.stacks import values
+from ops import stacks
 from settings import Stack, parse
 from settings.merge import merged
 from settings.secret_keys import SECRETS
@@ -116,7 +116,7 @@ class Program:
     def parsed(self) -> Stack:
         """The configuration as the program itself has it, secrets in clear."""
         shown = stack.pulumi("config", "--json", "--show-secrets", "--stack", self.stack, *self._file(None))
-        return parse(values(json.loads(shown.stdout)), CLONE)
+        return parse(stacks.values(json.loads(shown.stdout)), CLONE)
 
     def _file(self, changes: Mapping[str, Any] | None) -> list[str]:
         FOLDER.mkdir(mode=0o700, exist_ok=True)
