@@ -21,13 +21,14 @@ def executable(engine: dict[str, str]) -> str:
     return str(Path(engine["PULUMI_HOME"]) / PLUGIN)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A cluster for each file: which files a process runs, and in what order, must not matter to any of them."""
     with control_plane.running(tmp_path_factory.mktemp("control-plane")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plugin(executable: str, api: Api) -> Iterator[Plugin]:
     """The plugin with a provider as the program sets it up: ConfigMaps and Secrets change in place."""
     with started(executable, "kubernetes") as running:
@@ -37,7 +38,7 @@ def plugin(executable: str, api: Api) -> Iterator[Plugin]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def defaults(executable: str, api: Api) -> Iterator[Plugin]:
     """The plugin with a provider that is given nothing but a kubeconfig."""
     with started(executable, "kubernetes") as running:
@@ -45,7 +46,7 @@ def defaults(executable: str, api: Api) -> Iterator[Plugin]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def unconfigured(executable: str) -> Iterator[Plugin]:
     with started(executable, "kubernetes") as running:
         yield running

@@ -1,4 +1,4 @@
-"""A real API server for contract tests: etcd, kube-apiserver and a few controllers on loopback, for one session.
+"""A real API server for contract tests: etcd, kube-apiserver and a few controllers on loopback, for one file of tests.
 
 Nodes and kubelets are played: ``Api.add_node`` makes a node, and a thread marks its pods ready. Nothing here knows of
 Pulumi.
@@ -47,7 +47,7 @@ class Pair:
 
 
 class Authority:
-    """A CA that lives for one test session."""
+    """A CA that lives as long as the API server."""
 
     def __init__(self, name: str) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
