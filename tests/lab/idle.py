@@ -14,8 +14,10 @@ from pathlib import Path
 
 from lab import engine, hosts, toolchain
 from lab.mirror.content import TOOLS_IMAGE
-from tests.lab.program import FOLDER, kubectl
-from tests.lab.recovery import MASTERS, PORT
+from tests.lab import subject
+from tests.lab.program import FOLDER
+from tests.lab.recovery import PORT
+from tests.lab.subject import kubectl
 from tests.waiting import eventually
 
 NAMESPACE = "evenkeel-idle"
@@ -39,7 +41,8 @@ class Stream:
     def start(cls, name: str, *arguments: str) -> "Stream":
         """Starts it."""
         output = FOLDER / f"idle.{name}"
-        command = [str(toolchain.binary("kubernetes", "kubectl")), f"--namespace={NAMESPACE}", *arguments]
+        command = [str(toolchain.binary("kubernetes", "kubectl")), f"--kubeconfig={subject.kubeconfig()}"]
+        command += [f"--namespace={NAMESPACE}", *arguments]
         with output.open("wb") as file:
             process = subprocess.Popen(command, env=engine.environment(), stdout=file, stderr=subprocess.STDOUT)
         return cls(process, output)
@@ -63,9 +66,9 @@ class Idle:
 
     def bystander(self) -> str:
         """A master that neither stream goes through."""
-        used = [master for master in MASTERS if COUNTED.search(_metrics(master))]
+        used = [master for master in subject.masters() if COUNTED.search(_metrics(master))]
         assert used, "no apiserver knows of the streams"
-        return next(master for master in MASTERS if master not in used)
+        return next(master for master in subject.masters() if master not in used)
 
     def await_end_of_silence(self) -> None:
         """Sleeps until over a minute has passed since the streams said something."""

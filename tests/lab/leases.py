@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from lab import engine, toolchain
+from tests.lab import subject
 
 SHOWN = 'jsonpath={.spec.holderIdentity} {.spec.renewTime}{"\\n"}'
 
@@ -37,6 +38,7 @@ def longest_gap(shown: str, ended: datetime) -> float:
 
 
 def _watch(component: str, output: Path) -> "subprocess.Popen[bytes]":
-    command = [str(toolchain.binary("kubernetes", "kubectl")), "get", "lease", "--namespace=kube-system", component]
+    command = [str(toolchain.binary("kubernetes", "kubectl")), f"--kubeconfig={subject.kubeconfig()}"]
+    command += ["get", "lease", "--namespace=kube-system", component]
     with output.open("wb") as file:
         return subprocess.Popen([*command, "--watch", f"--output={SHOWN}"], env=engine.environment(), stdout=file)

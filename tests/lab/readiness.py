@@ -15,8 +15,8 @@ from types import TracebackType
 import yaml
 
 from lab import hosts
-from lab.paths import KUBECONFIG
 from render.static_pods import API_PORT
+from tests.lab import subject
 
 PAUSE = 0.2
 PATIENCE = 3.0  # a busy machine is slow to answer, which is not the same as being away
@@ -80,7 +80,7 @@ class Readiness:
 
 
 def ready(name: str, trust: ssl.SSLContext | None = None) -> bool:
-    """Whether the apiserver of a master of stack ``dev`` says that it is ready."""
+    """Whether the apiserver of a master says that it is ready."""
     return says_ready(hosts.ADDRESSES[name], trust or _trust(), PATIENCE)
 
 
@@ -97,5 +97,5 @@ def says_ready(address: str, trust: ssl.SSLContext, patience: float) -> bool:
 
 
 def _trust() -> ssl.SSLContext:
-    cluster = yaml.safe_load(KUBECONFIG.read_text())["clusters"][0]["cluster"]
+    cluster = yaml.safe_load(subject.kubeconfig().read_text())["clusters"][0]["cluster"]
     return ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lab import hosts
-from tests.lab.program import kubectl
+from tests.lab import subject
 from tests.lab.readiness import ready
+from tests.lab.subject import kubectl
 from tests.waiting import eventually
 
-MASTERS = ("shaolin", "wudang", "emei")
-BALANCERS = ("lb1", "lb2")
 LEADERS = ("kube-scheduler", "kube-controller-manager")
 PORT = 6443
 CA = "/var/lib/evenkeel/lb/apiserver.ca.pem"
@@ -35,7 +34,7 @@ def member_healthy(master: str) -> bool:
 
 def admitted(master: str) -> bool:
     """Both load balancers give it new connections."""
-    return all(f"{master} up" in upstreams(balancer) for balancer in BALANCERS)
+    return all(f"{master} up" in upstreams(balancer) for balancer in subject.balancers())
 
 
 def upstreams(balancer: str) -> list[str]:
@@ -83,7 +82,7 @@ def leading(master: str) -> list[str]:
 def holders() -> list[str]:
     """The load balancers that have the virtual address."""
     running = hosts.running()
-    return [name for name in BALANCERS if name in running and f" {hosts.VIP}/" in _addresses(name)]
+    return [name for name in subject.balancers() if name in running and f" {subject.address()}/" in _addresses(name)]
 
 
 def holder() -> str:
@@ -94,7 +93,7 @@ def holder() -> str:
 
 def balancer_well(name: str) -> bool:
     """It lists all masters as up, and its keepalived runs: it could take the address over."""
-    up = sorted(f"{master} up" for master in MASTERS)
+    up = sorted(f"{master} up" for master in subject.masters())
     return sorted(upstreams(name)) == up and hosts.run(name, "systemctl is-active keepalived").returncode == 0
 
 
@@ -116,7 +115,7 @@ class Probe:
 
     def start(self) -> "Probe":
         """Begins."""
-        trusted = ssl.create_default_context(cadata=hosts.run(BALANCERS[0], f"cat {CA}", check=True).stdout)
+        trusted = ssl.create_default_context(cadata=hosts.run(subject.balancers()[0], f"cat {CA}", check=True).stdout)
         self._thread = threading.Thread(target=self._run, args=(trusted,), daemon=True)
         self._thread.start()
         return self
@@ -142,8 +141,8 @@ class Probe:
 def _connects(trusted: ssl.SSLContext) -> bool:
     try:
         with (
-            socket.create_connection((hosts.VIP, PORT), timeout=0.5) as plain,
-            trusted.wrap_socket(plain, server_hostname=hosts.VIP),
+            socket.create_connection((subject.address(), PORT), timeout=0.5) as plain,
+            trusted.wrap_socket(plain, server_hostname=subject.address()),
         ):
             return True
     except OSError:

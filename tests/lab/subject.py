@@ -1,8 +1,8 @@
-"""Whose cluster the tests of a cluster at rest look at: stack ``dev``'s, unless ``SUBJECT`` in the environment names a
-file that says which.
+"""Whose cluster the tests look at that look at any: stack ``dev``'s, unless ``SUBJECT`` in the environment names a file
+that says which.
 
-What those tests (TRUTHS) say holds for every cluster of the program, however it began; ``truths_hold`` runs them all on
-another stack's. Does not own what runs a stack (``tests.lab.program``).
+What those tests say holds for every cluster of the program, however it began; ``truths_hold`` runs them on another
+stack's. Does not own what runs a stack (``tests.lab.program``).
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.waiting import eventually
 SUBJECT = "EVENKEEL_TEST_SUBJECT"
 SYSTEM = "--namespace=kube-system"
 READY = ("get", "pods", SYSTEM, "--output=jsonpath={.items[*].status.containerStatuses[*].ready}")
-TRUTHS = ("cluster", "endpoints", "certificates", "serving_certificates")
+AT_REST = ("test_cluster.py", "test_endpoints.py", "test_certificates.py", "test_serving_certificates.py")
 
 
 @cache
@@ -38,6 +39,23 @@ def stack() -> settings.Stack:
     return program().parsed()
 
 
+def masters() -> tuple[str, ...]:
+    """Its masters' names, in the order of their turns."""
+    return tuple(sorted(stack().masters()))
+
+
+def balancers() -> tuple[str, ...]:
+    """The names of its load balancers."""
+    return tuple(stack().load_balancers())
+
+
+def address() -> str:
+    """The load balancers' virtual address."""
+    vip = stack().load_balancer.vip
+    assert vip
+    return vip.address
+
+
 def kubectl(*arguments: str) -> str:
     """What kubectl prints, as the stack's administrator and through its load balancer."""
     return ask(*arguments, kubeconfig=kubeconfig())
@@ -49,8 +67,11 @@ def kubeconfig() -> Path:
     return program().kubeconfig()
 
 
-def truths_hold(other: Program) -> None:
-    """All of those tests on another stack, once its add-ons' pods are those of its last ``up``; they must pass."""
+def truths_hold(other: Program, tests: Sequence[str] = AT_REST) -> None:
+    """These tests on another stack, once its add-ons' pods are those of its last ``up``; they must pass.
+
+    ``tests``: by file, such as ``test_rolls.py`` or ``test_rolls.py::test_this``; else those of a cluster at rest.
+    """
     path = other.kubeconfig()
     for what in ("daemonset/kube-proxy", "deployment/coredns"):
         ask("rollout", "status", what, SYSTEM, "--timeout=110s", kubeconfig=path)
@@ -59,8 +80,8 @@ def truths_hold(other: Program) -> None:
     file.touch(mode=0o600)
     file.write_text(json.dumps(dataclasses.asdict(other)))
     try:
-        modules = [f"tests/lab/test_{truth}.py" for truth in TRUTHS]
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *modules]
+        named = [f"tests/lab/{test}" for test in tests]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *named]
         environment = {**os.environ, SUBJECT: str(file)}
         tried = subprocess.run(command, cwd=CLONE, env=environment, capture_output=True, text=True, check=False)
     finally:
