@@ -16,13 +16,19 @@ OLDEST_KUBELET = 3  # minor versions that a kubelet may lag behind its apiserver
 # For each Kubernetes minor version, the oldest patch of each containerd line that upstream recommends for it. Lines
 # newer than the last are taken to serve.
 CONTAINERD: Mapping[Line, Mapping[Line, int]] = {
+    (1, 33): {(1, 6): 36, (1, 7): 24, (2, 0): 4, (2, 1): 0},
     (1, 34): {(1, 6): 39, (1, 7): 28, (2, 0): 6, (2, 1): 3},
     (1, 35): {(1, 7): 28, (2, 1): 5, (2, 2): 0},
     (1, 36): {(2, 2): 0, (2, 3): 0},
 }
-# For each Kubernetes minor version, the oldest patch of each etcd line. kubeadm 1.34 to 1.36 run 3.6; the flags that
-# Evenkeel renders for etcd are those of 3.6 too.
-ETCD: Mapping[Line, Mapping[Line, int]] = {(1, 34): {(3, 6): 0}, (1, 35): {(3, 6): 0}, (1, 36): {(3, 6): 0}}
+# For each Kubernetes minor version, the oldest patch of each etcd line. kubeadm 1.34 to 1.36 run 3.6. 1.33 runs 3.5, of
+# which only a member from 3.5.32 on lets one of 3.6 follow (etcd.io: upgrading from 3.5 to 3.6).
+ETCD: Mapping[Line, Mapping[Line, int]] = {
+    (1, 33): {(3, 5): 32},
+    (1, 34): {(3, 6): 0},
+    (1, 35): {(3, 6): 0},
+    (1, 36): {(3, 6): 0},
+}
 
 BACK = "restore the backup from before it instead (docs/recover.md)"
 # The Harbor lines whose files Evenkeel renders.

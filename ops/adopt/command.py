@@ -12,12 +12,11 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
 from ops.adopt import cluster as clusters
-from ops.adopt import look, obstacles, plan, stack_file, values, way_back
-from ops.adopt.cluster import KEYS, Cluster
+from ops.adopt import look, nearest, obstacles, plan, stack_file, values, way_back
+from ops.adopt.cluster import KEYS
 from ops.adopt.obstacles import Case
 from ops.stacks import StackError
-from releases import ReleaseError, ReleaseFile, read_release
-from releases.store import known_releases
+from releases import ReleaseError, read_release
 from settings import Ssh, known_hosts
 from settings.merge import merged
 from settings.secret_keys import AUTHORITY_KEYS
@@ -52,7 +51,7 @@ def command(
                 f"{found.node.name}: a stack has this cluster already; change that stack, and run `pulumi up`"
             )
             return
-        file = _release(release, found)
+        file = read_release(release) if release else nearest.release(found.version)
         path = stack_file.path_of(stack)
         usual = plan.usual(found, ssh, file)
         sections = merged(values.of(found, usual, ssh, known, file.name), stack_file.sections(path))
@@ -83,19 +82,6 @@ def _ssh(master: str, port: int, known: str, identity: str) -> Ssh:
         remedy = f"read it with `ssh-keyscan -p {port} {host}`, compare it with the host's own, and add it there"
         raise look.LookError(f"{known}: has no key of {host}; {remedy}")
     return Ssh(host, port, user or "root", host_key, SecretStr(""), None, identity)
-
-
-def _release(name: str, found: Cluster) -> ReleaseFile:
-    """The one that was named, or the newest of those whose Kubernetes is nearest to the cluster's."""
-    if name:
-        return read_release(name)
-    files = [read_release(known) for known in known_releases()]
-    return min(reversed(files), key=lambda file: _distance(file.versions.kubernetes, found.version))
-
-
-def _distance(there: str, here: str) -> tuple[int, ...]:
-    old, new = (obstacles.numbers(version) for version in (here, there))
-    return (new < old, *(abs(one - other) for one, other in zip(new, old, strict=True)))
 
 
 def _show(title: str, lines: list[str]) -> None:

@@ -18,6 +18,7 @@ import yaml
 from lab import hosts, ssh, stack
 from lab.paths import CLONE, KNOWN_HOSTS
 from releases.store import FOLDER as RELEASES
+from releases.store import known_releases
 from tests.lab.program import Program, Run, spares
 from tests.lab.untouched import fingerprints, no_host_changed
 
@@ -122,7 +123,7 @@ def test_settings_that_do_not_go_together_are_all_told_at_once_and_no_host_is_as
         "evenkeel:cluster.serviceCidr: 10.96.0.0/28: is too small for Services; choose a /24 or larger",
         "evenkeel:cluster.podCidr: 10.96.0.0/24: is too small: it holds 1 subnets of /24, and there are 3 nodes; "
         "choose a /22 or larger",
-        "evenkeel:release.name: 1999.01: is not a release that there is; choose one of 2026.10, 2026.11",
+        f"evenkeel:release.name: 1999.01: is not a release that there is; choose one of {', '.join(known_releases())}",
     )
     assert "command:remote:Command" not in run.text
 

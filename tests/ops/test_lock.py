@@ -319,7 +319,7 @@ def test_the_command_leaves_an_older_lock_alone_where_it_fails(mirror_server: st
 
 
 ARGUMENTS = [
-    (("1999.01",), "release 1999.01: is not a release that there is; choose one of 2026.10, 2026.11"),
+    (("1999.01",), "release 1999.01: is not a release that there is; choose one of 1.33, 1.34, 1.35, 2026.10, 2026.11"),
     ((RELEASE, "--arch", "s390x"), "--arch: s390x: is not in release 2026.11; choose from amd64, arm64"),
     ((RELEASE, "--mirror-images", "http://m"), "--mirror-images is given without --mirror-artifacts"),
     (

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,13 @@ def test_one_minor_version_after_another_is_a_way(tmp_path: Path) -> None:
     for now, then in steps:
         change = [{"kubernetes": version, "kubelet": version} for version in (now, then)]
         assert refusals(replace(GOOD, now=versions(**change[0]), then=versions(**change[1]))) == []
+
+
+def test_from_the_oldest_release_to_the_newest_each_step_is_a_way() -> None:
+    """A cluster that was taken in at an old version goes on by promotion."""
+    steps = pairwise(("1.33", "1.34", "1.35", "2026.11"))
+    for now, then in [[read_release(name).versions for name in step] for step in steps]:
+        assert refusals(replace(GOOD, now=now, then=then)) == []
 
 
 def test_a_lock_s_digest_is_of_what_it_locks_and_not_of_where_that_was_read() -> None:

@@ -1,10 +1,12 @@
 """The control plane's manifests: kubeadm's flags, each master's own address, and what keeps a roll without failures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from releases import read_release
 from render import static_pods
 from settings import Stack
 from tests.schemas import assert_valid
@@ -51,6 +53,20 @@ def test_an_apiserver_says_that_it_leaves_before_it_leaves(stack: Stack) -> None
 def test_a_manifest_by_itself_never_founds_a_cluster(stack: Stack) -> None:
     """A member that lost its data and restarts by itself must not come up as a new, empty cluster."""
     assert flags(static_pods.etcd(stack, stack.hosts["emei"]).content)["initial-cluster-state"] == "existing"
+
+
+@pytest.mark.parametrize(
+    ("release", "named"),
+    [
+        ("1.33", {"experimental-initial-corrupt-check", "experimental-watch-progress-notify-interval"}),
+        ("1.34", {"feature-gates", "watch-progress-notify-interval"}),
+    ],
+)
+def test_etcd_gets_its_settings_by_the_names_of_its_own_line(stack: Stack, release: str, named: set[str]) -> None:
+    """etcd refuses to start with a flag that it does not know, and 3.6 dropped the experimental names."""
+    older = replace(stack, release=replace(stack.release, file=read_release(release)))
+    own = flags(static_pods.etcd(older, older.hosts["emei"]).content)
+    assert {name for name in own if "experimental" in name or "feature" in name or "notify" in name} == named
 
 
 def test_a_users_flag_takes_the_place_of_ours(tmp_path: Path) -> None:

@@ -244,6 +244,8 @@ SKEWS = [
     ({"kubernetes": "1.34.2", "containerd": "2.1.2"}, "its containerd 2.1.2 does not go with kubernetes 1.34.2"),
     ({"containerd": "2.1.9"}, "its containerd 2.1.9 does not go with kubernetes 1.36.3"),
     ({"etcd": "3.5.32"}, "its etcd 3.5.32 does not go with kubernetes 1.36.3"),
+    ({"kubernetes": "1.33.13", "etcd": "3.5.31"}, "its etcd 3.5.31 does not go with kubernetes 1.33.13"),
+    ({"kubernetes": "1.33.13", "etcd": "3.6.14"}, "its etcd 3.6.14 does not go with kubernetes 1.33.13"),
     ({"etcd": "3.7.1"}, "its etcd 3.7.1 does not go with kubernetes 1.36.3"),
 ]
 
@@ -260,6 +262,7 @@ GOOD = [
     {"kubernetes": "1.35.4", "containerd": "1.7.28"},
     {"kubernetes": "1.34.2", "containerd": "1.6.39"},
     {"kubernetes": "1.34.2", "containerd": "2.2.0"},
+    {"kubernetes": "1.33.13", "etcd": "3.5.32", "containerd": "1.7.24"},
 ]
 
 

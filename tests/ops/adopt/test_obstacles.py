@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ops.adopt import nearest
 from ops.adopt.cluster import KEYS
 from ops.adopt.look import LookError
 from render.static_pods import PKI
@@ -78,6 +79,31 @@ def test_a_version_that_no_release_can_follow_on_is_refused() -> None:
         answers["version"]["gitVersion"] = "v1.34.2"
 
     assert "upgrade with kubeadm to 1.35 or 1.36 first" in one(behind)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "etcd", "name"),
+    [
+        ("1.33.0", "3.5.21", "1.33"),
+        ("1.33.13", "3.5.24", "1.33"),
+        ("1.34.2", "3.6.5", "1.34"),
+        ("1.35.0", "3.6.6", "1.35"),
+        ("1.36.3", "3.6.8", "2026.11"),
+    ],
+)
+def test_what_kubeadm_makes_since_1_33_is_taken_in_by_a_release_that_there_is(
+    kubernetes: str, etcd: str, name: str
+) -> None:
+    """There was none for anything older than 1.35, whatever the documentation said."""
+
+    def made(_files: Files, answers: Answers) -> None:
+        answers["version"]["gitVersion"] = f"v{kubernetes}"
+        answers["etcd-status"]["version"] = etcd
+
+    cluster = sample.read(made)
+    release = nearest.release(cluster.version)
+    assert release.name == name
+    assert in_the_way(cluster, release) == []
 
 
 def test_an_etcd_that_a_newer_one_cannot_follow_on_is_refused() -> None:
