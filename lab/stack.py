@@ -28,9 +28,14 @@ def release_name() -> str:
     return str(yaml.safe_load(SETTINGS.read_text())["config"]["evenkeel:release"]["name"])
 
 
+def lock_path(name: str) -> Path:
+    """Where the lock lies that the lab writes for a release."""
+    return LAB / f"{name}.lock.yaml"
+
+
 def lock(name: str) -> Path:
     """Locks a release against what the lab's mirror serves."""
-    target = LAB / f"{name}.lock.yaml"
+    target = lock_path(name)
     mirror = ["--mirror-artifacts", serve.ARTIFACTS, "--mirror-images", serve.IMAGES]
     command = [sys.executable, "-m", "ops", "lock", name, *mirror, "--arch", content.architecture()]
     run([*command, "--output", target], cwd=CLONE, env=engine.environment())

@@ -20,6 +20,8 @@ def write(release: ReleaseFile, architecture: str, folder: Path) -> None:
     for name in release.artifacts:
         parts = urlsplit(release.artifact(name, architecture).url)
         target = folder / parts.netloc / parts.path.lstrip("/")
+        if target.exists():
+            continue  # another release has the same
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_one(name, architecture, release, target)
         with target.open("rb") as written:
@@ -30,7 +32,7 @@ def write(release: ReleaseFile, architecture: str, folder: Path) -> None:
 def _write_one(name: str, architecture: str, release: ReleaseFile, target: Path) -> None:
     match name:
         case "kubelet" | "kubectl":
-            _link(toolchain.binary("kubernetes", name), target)
+            _link(toolchain.binary(_group("kubernetes", release), name), target)
         case "runc":
             _link(toolchain.binary("runc", "runc"), target)
         case "containerd":
@@ -41,9 +43,13 @@ def _write_one(name: str, architecture: str, release: ReleaseFile, target: Path)
             program = toolchain.binary("cni-flannel", "flannel")
             Tree(files={f"flannel-{architecture}": program}).write_gzip(target)
         case "etcd":
-            _tree("etcd", f"etcd-v{release.versions.etcd}-linux-{architecture}/").write_gzip(target)
+            _tree(_group("etcd", release), f"etcd-v{release.versions.etcd}-linux-{architecture}/").write_gzip(target)
         case _:
             raise LabError(f"release {release.name}: the lab's mirror does not know how to pack artifact {name!r}")
+
+
+def _group(name: str, release: ReleaseFile) -> str:
+    return toolchain.of_version(name, release.versions.placeholders())
 
 
 def _tree(group: str, prefix: str) -> Tree:

@@ -10,7 +10,7 @@ import platform
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,11 +48,12 @@ def architecture() -> str:
     return found
 
 
-def digest(release: ReleaseFile) -> str:
-    """What the content depends on: the release, the programs, the hosts' image and how things are packed."""
-    texts = [node.HUB.digest, *(one.model_dump_json() for one in (release, read_release(BEFORE)))]
+def digest(release: ReleaseFile, *more: ReleaseFile) -> str:
+    """What the content depends on: the releases, the programs, the hosts' image and how things are packed."""
+    releases = (release, read_release(BEFORE), *more)
+    texts = [node.HUB.digest, *(one.model_dump_json() for one in releases)]
     total = hashlib.sha256("".join(texts).encode())
-    for group in PACKED:
+    for group in programs(*releases):
         total.update(toolchain.output_folder(group).name.encode())
     for file in sorted(Path(__file__).parent.glob("*")):
         if file.is_file() and file.name not in ("serve.py", "__init__.py"):
@@ -60,9 +61,14 @@ def digest(release: ReleaseFile) -> str:
     return total.hexdigest()[:16]
 
 
-def ensure(release: ReleaseFile, say: Callable[[str], None]) -> Path:
+def programs(*releases: ReleaseFile) -> list[str]:
+    """The toolchain's groups whose programs are packed for these releases."""
+    return list(dict.fromkeys(toolchain.of_version(g, one.versions.placeholders()) for one in releases for g in PACKED))
+
+
+def ensure(release: ReleaseFile, say: Callable[[str], None], *more: ReleaseFile) -> Path:
     """The folder with everything that the mirror serves, built unless the cache has it."""
-    target = MIRROR_CACHE / digest(release)
+    target = MIRROR_CACHE / digest(release, *more)
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / "mirror.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -72,7 +78,7 @@ def ensure(release: ReleaseFile, say: Callable[[str], None]) -> Path:
         say(f"packing the artifacts and images of release {release.name}")
         with scratch(target.parent, "mirror") as folder:
             built = folder / "content"
-            _build(release, folder, built)
+            _build([release, *more], folder, built)
             built.chmod(0o755)
             built.rename(target)
         say(f"mirror's content built in {time.monotonic() - started:.0f} s")
@@ -85,18 +91,19 @@ def references(release: ReleaseFile) -> dict[str, str]:
     return {name: str(release.image(name)) for name in release.images if name in made} | {"tools": TOOLS_IMAGE}
 
 
-def _build(release: ReleaseFile, folder: Path, built: Path) -> None:
+def _build(releases: Sequence[ReleaseFile], folder: Path, built: Path) -> None:
     root = folder / "root"
     root.mkdir()
     closure.unpack(node.HUB.archive, root)
-    artifacts.write(release, architecture(), built / "artifacts")
+    for release in releases:
+        artifacts.write(release, architecture(), built / "artifacts")
     (built / "bin").mkdir()
     (built / "bin" / "registry").write_bytes(toolchain.binary("registry", "registry").read_bytes())
     (built / "bin" / "registry").chmod(0o755)
     recipes = images.recipes()
     wanted = {
         reference: (recipes[name], one.versions.placeholders())
-        for one in (read_release(BEFORE), release)
+        for one in (read_release(BEFORE), *releases)
         for name, reference in references(one).items()
     }
     with _registry(built / "registry", folder) as address:

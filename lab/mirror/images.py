@@ -49,22 +49,22 @@ def recipes() -> dict[str, Recipe]:
 def push(recipe: Recipe, root: Path, references: Sequence[str], architecture: str, versions: Mapping[str, str]) -> None:
     """Makes the image and pushes it under each of ``references``, whose registry speaks plain HTTP.
 
-    ``{name}`` in the recipe's environment stands for that version of the release.
+    ``{name}`` in the recipe's environment stands for that version of the release; programs are those of the versions.
     """
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         archive = Path(scratch) / "image.tar"
         environment = [f"{name}={value.format(**versions)}" for name, value in recipe.env.items()]
-        _pack(_tree(recipe, root, Path(scratch)), recipe, environment, architecture, archive)
+        _pack(_tree(recipe, root, Path(scratch), versions), recipe, environment, architecture, archive)
         for reference in references:
             run([toolchain.binary("crane", "crane"), "push", "--insecure", archive, reference])
 
 
-def _tree(recipe: Recipe, root: Path, scratch: Path) -> Tree:
+def _tree(recipe: Recipe, root: Path, scratch: Path, versions: Mapping[str, str]) -> Tree:
     tree = closure.with_libraries(root, recipe.tools)
     for folder in recipe.trees:
         tree.files.update(closure.whole(root, folder).files)
     for path, source in recipe.programs.items():
-        tree.files[path] = _pause(scratch) if source == "pause" else toolchain.binary(*source.split("/"))
+        tree.files[path] = _pause(scratch) if source == "pause" else _program(source, versions)
     if recipe.busybox:
         tree.files["/bin/busybox"] = closure.resolve(root, "/bin/busybox")
         tree.links.update({f"/bin/{applet}": "busybox" for applet in recipe.busybox})
@@ -74,6 +74,11 @@ def _tree(recipe: Recipe, root: Path, scratch: Path) -> Tree:
     tree.contents.update({path: text.encode() for path, text in contents.items()})
     tree.writable.update(recipe.writable)
     return tree
+
+
+def _program(source: str, versions: Mapping[str, str]) -> Path:
+    group, name = source.split("/")
+    return toolchain.binary(toolchain.of_version(group, versions), name)
 
 
 def _pause(scratch: Path) -> Path:

@@ -11,9 +11,10 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from lab.cache import cache_root as cache_root
 from lab.cache import scratch, used
 
 FOLDER = Path(__file__).parent
+_OF_A_VERSION = re.compile(r"-\d+(\.\d+)+$")
 
 
 class BuildError(Exception):
@@ -60,9 +62,15 @@ def output_folder(name: str) -> Path:
     return cache_root() / "toolchain" / f"{name}-{digest.hexdigest()[:16]}"
 
 
+def of_version(name: str, versions: Mapping[str, str]) -> str:
+    """The group that has group ``name``'s programs at these versions: one of that version's name, or itself."""
+    older = f"{name}-{versions.get(name)}"
+    return older if older in groups() else name
+
+
 def build(names: Iterable[str] | None = None, say: Callable[[str], None] = print) -> None:
-    """Builds the named groups (all by default) that are not in the cache yet."""
-    for name in names or groups():
+    """Builds the named groups that are not in the cache yet; by default all but those of older versions."""
+    for name in names or [name for name in groups() if not _OF_A_VERSION.search(name)]:
         if not output_folder(name).is_dir():
             _build_group(name, say)
         used(output_folder(name))

@@ -27,12 +27,18 @@ VIP = "10.77.0.231"
 IN_PAGE = {"MASTER": hosts.ADDRESSES[MASTER], "mine": NAME, "~/.ssh/mine_ed25519": str(PRIVATE_KEY)}
 
 
-def like_dev() -> settings.Stack:
-    """The lab's own settings, for a host that no stack has."""
+def like_dev(release: str = "") -> settings.Stack:
+    """The lab's own settings, for a host that no stack has; ``release``: of another release, which has been locked."""
     master = {"address": hosts.ADDRESSES["shaolin"], "roles": ["master", "lb"]}
     balancer = {"address": master["address"], "port": 8443, "vip": None}
     values = Program("like-dev", {"hosts": {"shaolin": master}, "loadBalancer": balancer}).settings()
-    return settings.parse(values, CLONE)
+    return settings.parse(values | {"release": locked(release or values["release"]["name"])}, CLONE)
+
+
+def locked(name: str) -> dict[str, Any]:
+    """The section ``release`` for a release that was locked from the lab's mirror."""
+    release: dict[str, Any] = yaml.safe_load(stack.SETTINGS.read_text())["config"]["evenkeel:release"]
+    return release | {"name": name, "lock": str(stack.lock_path(name).relative_to(CLONE))}
 
 
 def clear_away(names: Iterable[str]) -> None:
@@ -86,10 +92,9 @@ def sections(text: str) -> dict[str, Any]:
     config = yaml.safe_load(text)["config"]
     written = {name.removeprefix("evenkeel:"): value for name, value in config.items()}
     roles = {name: ["master"] for name in ADDED_MASTERS} | {name: ["lb"] for name in BALANCERS}
-    release = yaml.safe_load(stack.SETTINGS.read_text())["config"]["evenkeel:release"]
     return written | {
         "hosts": written["hosts"] | spares(list(roles), roles),
         "loadBalancer": {"address": VIP, "vip": {"address": VIP, "routerId": 52}, "extraSans": []},
-        "release": release,
+        "release": locked(written["release"]["name"]),
         "ssh": written["ssh"] | {"knownHosts": str(KNOWN_HOSTS)},
     }

@@ -34,6 +34,7 @@ UNITS = "/usr/lib/systemd/system"
 API_PORT = 6443
 TOKEN = "adopts.0123456789abcdef"
 JOIN = f"--token {TOKEN} --discovery-token-unsafe-skip-ca-verification --ignore-preflight-errors=all"
+ETCD_IDENTITY = {"cacert": "ca.crt", "cert": "healthcheck-client.crt", "key": "healthcheck-client.key"}
 SECONDS = 300
 
 
@@ -50,8 +51,13 @@ class KubeadmCluster:
         return kubectl(*arguments, kubeconfig=self.kubeconfig, check=check)
 
 
-def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> KubeadmCluster:
-    """The cluster, ready; ``spares`` are empty hosts beside it. ``stack`` tells the mirror, CIDRs and images."""
+def make(
+    master: str, worker: str, spares: Sequence[str], stack: Stack, changes: Mapping[str, Any] | None = None
+) -> KubeadmCluster:
+    """The cluster, ready; ``spares`` are empty hosts beside it. ``stack`` tells the mirror, CIDRs, versions and images.
+
+    ``changes``: to kubeadm's ClusterConfiguration.
+    """
     everybody = [master, worker, *spares]
     with ThreadPoolExecutor() as pool:
         list(pool.map(fresh, everybody))
@@ -60,7 +66,7 @@ def make(master: str, worker: str, spares: Sequence[str], stack: Stack) -> Kubea
         list(pool.map(lambda name: install(name, stack), (master, worker)))
     for name in everybody:
         _lay_network(name)
-    _put(master, File("/etc/kubeadm.yaml", yaml.safe_dump_all(_configuration(master, stack))))
+    _put(master, File("/etc/kubeadm.yaml", yaml.safe_dump_all(_configuration(master, stack, changes or {}))))
     run(master, "kubeadm init --config /etc/kubeadm.yaml --ignore-preflight-errors=all")
     cluster = KubeadmCluster(master, worker, FOLDER / "kubeadm.kubeconfig")
     cluster.kubeconfig.parent.mkdir(mode=0o700, exist_ok=True)
@@ -77,6 +83,14 @@ def label_as_before_1_24(cluster: KubeadmCluster) -> None:
     """The master as kubeadm made it until 1.24, and as it stays on clusters that were upgraded since."""
     role = "node-role.kubernetes.io"
     cluster.kubectl("label", "node", cluster.master, f"{role}/master=", f"{role}/control-plane-")
+
+
+def give_peer_address_as_localhost(cluster: KubeadmCluster) -> None:
+    """Its etcd member as kubeadm made it in its early days, and as upgrades leave it: who is alone is not asked."""
+    ask = ["exec", "--namespace=kube-system", f"etcd-{cluster.master}", "--", "etcdctl"]
+    ask += [f"--{flag}=/etc/kubernetes/pki/etcd/{file}" for flag, file in ETCD_IDENTITY.items()]
+    member, *_ = cluster.kubectl(*ask, "member", "list").split(",")
+    cluster.kubectl(*ask, "member", "update", member, "--peer-urls=https://localhost:2380")
 
 
 def empty(names: Sequence[str]) -> None:
@@ -111,10 +125,12 @@ def _lay_network(name: str) -> None:
 def install(name: str, stack: Stack) -> None:
     """Programs and units as packages bring them, and a container runtime that runs."""
     run(name, f"mkdir -p {CNI_FOLDER}")
+    versions = stack.release.versions.placeholders()
     for folder, programs in ((PACKAGED, PROGRAMS), (CNI_FOLDER, CNI_PROGRAMS)):
         for group, names in programs.items():
+            built = toolchain.of_version(group, versions)
             for program in names:
-                hosts.copy(name, toolchain.binary(group, program), f"{folder}/{program}")
+                hosts.copy(name, toolchain.binary(built, program), f"{folder}/{program}")
     host = next(iter(stack.masters().values()))
     runtime = containerd.configuration(stack, host)
     packaged = {"containerd": {"runtimes": {"runc": {"options": {"BinaryName": f"{PACKAGED}/runc"}}}}}
@@ -145,7 +161,7 @@ def _bring_network(cluster: KubeadmCluster, stack: Stack) -> None:
     apply(cluster, objects)
 
 
-def _configuration(name: str, stack: Stack) -> list[dict[str, Any]]:
+def _configuration(name: str, stack: Stack, changes: Mapping[str, Any]) -> list[dict[str, Any]]:
     versions, cluster = stack.release.versions, stack.cluster
     kubeadm = {"apiVersion": "kubeadm.k8s.io/v1beta4"}
     return [
@@ -164,7 +180,8 @@ def _configuration(name: str, stack: Stack) -> list[dict[str, Any]]:
             "apiServer": {"extraArgs": [{"name": "event-ttl", "value": "2h"}], "certSANs": ["api.before.lab"]},
             "etcd": {"local": {"imageTag": f"{versions.etcd}-0"}},
             "dns": {"imageTag": f"v{versions.coredns}"},
-        },
+        }
+        | dict(changes),
         {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"} | cluster.kubelet.config,
         {"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration"}
         | cluster.kube_proxy.config,

@@ -45,6 +45,11 @@ class Secrets:
         for line in private_lines(pem):
             self.add_word(owner, line)
 
+    def add_keys(self, owner: str, text: str) -> None:
+        """Every private key in a text."""
+        for pem in _keys(text):
+            self.add(owner, pem)
+
     def add_word(self, owner: str, word: str) -> None:
         """A password, or whatever else is secret as a whole."""
         for form in forms(word):
@@ -80,8 +85,7 @@ def of_deployment(deployment: Mapping[str, Any], secrets: Secrets) -> Secrets:
         if resource["type"] == RANDOM_WORD:
             secrets.add_word(owner, json.loads(resource["outputs"]["result"]["plaintext"]))
         for text in _texts(resource):
-            for pem in _keys(text):
-                secrets.add(owner, pem)
+            secrets.add_keys(owner, text)
     return secrets
 
 

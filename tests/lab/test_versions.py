@@ -13,6 +13,7 @@ from lab.engine import PASSPHRASE_TEXT
 from lab.paths import CLONE
 from lab.stack import SETTINGS, release_name
 from releases import read_release
+from tests.lab import older
 
 MODULES = {
     "kubernetes": ("kubernetes", "k8s.io/kubernetes"),
@@ -28,13 +29,28 @@ MODULES = {
 @pytest.mark.parametrize("name", MODULES)
 def test_the_toolchain_builds_the_release_that_the_stack_names(name: str) -> None:
     group, module = MODULES[name]
+    assert built_from(group, module) == getattr(read_release(release_name()).versions, name)
+
+
+def built_from(group: str, module: str) -> str:
+    """The version of a module that a group of the toolchain requires."""
     go_mod = (toolchain.FOLDER / group / "go.mod").read_text()
     found = re.search(rf"^\s*(?:require )?{re.escape(module)} v(\S+)", go_mod, re.MULTILINE)
     assert found is not None, f"{module} is not required by lab/toolchain/{group}/go.mod"
-    assert found[1] == getattr(read_release(release_name()).versions, name)
+    return found[1]
 
 
-@pytest.mark.parametrize("group", ["kubernetes", "containerd", "runc", "flannel", "registry", "pulumi"])
+def test_the_oldest_release_is_packed_from_programs_of_its_own_versions() -> None:
+    """Otherwise the mirror would serve the lab's own programs under an older version's name."""
+    for release in (read_release(older.RELEASE), older.as_kubeadm_brings_it()):
+        versions = release.versions.placeholders()
+        for name, (group, module) in MODULES.items():
+            assert built_from(toolchain.of_version(group, versions), module) == versions[name]
+
+
+@pytest.mark.parametrize(
+    "group", ["kubernetes", "kubernetes-1.33.13", "containerd", "runc", "flannel", "registry", "pulumi"]
+)
 def test_a_program_says_the_version_of_the_module_that_it_was_built_from(group: str) -> None:
     said = re.findall(r"[vV]ersion=v?(\d\S+)", toolchain.groups()[group].ldflags)
     said += re.findall(r"gitVersion=v(\S+)", toolchain.groups()[group].ldflags)

@@ -1,0 +1,37 @@
+"""A Kubernetes older than the lab's own, the oldest that a stack takes in: its programs, and its release on the mirror.
+
+Does not own a cluster of it (``tests.lab.kubeadm_cluster``), nor how programs are built and served (``lab``).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from lab import stack, toolchain
+from lab.mirror import content, serve
+from releases import ReleaseFile, read_release
+from settings import Stack
+from tests.lab.adoption import like_dev
+
+RELEASE = "1.33"
+ETCD = "3.5.21"  # which kubeadm 1.33.0 brings, and which keeps etcd 3.6 from following
+
+
+def as_kubeadm_brings_it() -> ReleaseFile:
+    """The release with the etcd that its kubeadm has by itself."""
+    release = read_release(RELEASE)
+    return release.model_copy(update={"versions": release.versions.model_copy(update={"etcd": ETCD})})
+
+
+@contextmanager
+def served() -> Iterator[Stack]:
+    """The lab's mirror has it too for as long; yields settings for a cluster of it that kubeadm makes."""
+    own, older = read_release(stack.release_name()), [read_release(RELEASE), as_kubeadm_brings_it()]
+    toolchain.build(content.programs(*older))
+    serve.ensure(content.ensure(own, print, *older))
+    try:
+        stack.lock(RELEASE)
+        settings = like_dev(RELEASE)
+        yield replace(settings, release=replace(settings.release, file=as_kubeadm_brings_it()))
+    finally:
+        serve.ensure(content.ensure(own, print))
