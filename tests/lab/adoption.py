@@ -6,7 +6,7 @@ Does not own the cluster's making (``tests.lab.kubeadm_cluster``), nor what must
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,16 @@ VIP = "10.77.0.231"
 IN_PAGE = {"MASTER": hosts.ADDRESSES[MASTER], "mine": NAME, "~/.ssh/mine_ed25519": str(PRIVATE_KEY)}
 
 
-def like_dev(release: str = "") -> settings.Stack:
-    """The lab's own settings, for a host that no stack has; ``release``: of another release, which has been locked."""
+def like_dev(release: str = "", cluster: Mapping[str, Any] | None = None) -> settings.Stack:
+    """The lab's own settings, for a host that no stack has.
+
+    ``release``: of another release, which has been locked; ``cluster``: changes to that section.
+    """
     master = {"address": hosts.ADDRESSES["shaolin"], "roles": ["master", "lb"]}
     balancer = {"address": master["address"], "port": 8443, "vip": None}
-    values = Program("like-dev", {"hosts": {"shaolin": master}, "loadBalancer": balancer}).settings()
+    values = Program("like-dev", {"hosts": {"shaolin": master}, "loadBalancer": balancer}).settings(
+        {"cluster": cluster or {}}
+    )
     return settings.parse(values | {"release": locked(release or values["release"]["name"])}, CLONE)
 
 

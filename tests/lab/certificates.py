@@ -116,10 +116,11 @@ def faults(found: Found, wanted: Certificate | Authority, adopted: Adopted | Non
     if isinstance(wanted, str):
         wanted = Certificate(wanted, wanted, AUTHORITIES[wanted], SIGNER)
     certificate = found.certificate
+    brought = adopted is not None and found.place.startswith(KUBELET_PKI)
     pairs = {
         "subject": (_subject(certificate), _wanted_subject(wanted)),
         "names": (_names(certificate), (sorted(wanted.dns_names), sorted(wanted.ip_addresses))),
-        "uses": (_uses(certificate), sorted(wanted.usages)),
+        "uses": (_uses(certificate, brought), sorted(wanted.usages)),
         "authority": (_is_authority(certificate), wanted.usages == SIGNER),
     }
     return [f"{found}: {what}: {has}, not {should}" for what, (has, should) in pairs.items() if has != should]
@@ -197,12 +198,12 @@ def _names(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
     return sorted([*dns, *others]), sorted(map(str, addresses))
 
 
-def _uses(certificate: x509.Certificate) -> list[str]:
-    """A kubelet that asked for a certificate with an RSA key, as kubeadm made them, got one more use."""
+def _uses(certificate: x509.Certificate, brought: bool) -> list[str]:
+    """A kubelet that asked for a certificate with an RSA key got one more use. So did those of kubeadm, for any key."""
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     uses = [name for name, flag in KEY_USES.items() if getattr(usage, flag)]
-    of_rsa = {"key_encipherment"} if isinstance(certificate.public_key(), RSAPublicKey) else set()
-    uses += [name for name in OTHER_KEY_USES if getattr(usage, name) and name not in of_rsa]
+    more = {"key_encipherment"} if brought or isinstance(certificate.public_key(), RSAPublicKey) else set()
+    uses += [name for name in OTHER_KEY_USES if getattr(usage, name) and name not in more]
     try:
         extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
