@@ -1,4 +1,4 @@
-"""A Kubernetes older than the lab's own, the oldest that a stack takes in: its programs, and its release on the mirror.
+"""Kubernetes older than the lab's own: the oldest that a stack takes in, and the next. Programs, and the mirror's part.
 
 Does not own a cluster of it (``tests.lab.kubeadm_cluster``), nor how programs are built and served (``lab``).
 """
@@ -13,7 +13,7 @@ from releases import ReleaseFile, read_release
 from settings import Stack
 from tests.lab.adoption import like_dev
 
-RELEASE = "1.33"
+RELEASE, NEXT = "1.33", "1.34"
 ETCD = "3.5.21"  # which kubeadm 1.33.0 brings, and which keeps etcd 3.6 from following
 # kubeadm's own choice, where the lab has nftables: that mode has a fault of its own before 1.36 (docs/adopt.md).
 PROXY = {"kubeProxy": {"config": {"mode": "iptables"}}}
@@ -27,12 +27,14 @@ def as_kubeadm_brings_it() -> ReleaseFile:
 
 @contextmanager
 def served() -> Iterator[Stack]:
-    """The lab's mirror has it too for as long; yields settings for a cluster of it that kubeadm makes."""
-    own, older = read_release(stack.release_name()), [read_release(RELEASE), as_kubeadm_brings_it()]
+    """The lab's mirror has both for as long; yields settings for a cluster of the oldest that kubeadm makes."""
+    own = read_release(stack.release_name())
+    older = [read_release(RELEASE), as_kubeadm_brings_it(), read_release(NEXT)]
     toolchain.build(content.programs(*older))
     serve.ensure(content.ensure(own, print, *older))
     try:
-        stack.lock(RELEASE)
+        for name in (RELEASE, NEXT):
+            stack.lock(name)
         settings = like_dev(RELEASE, PROXY)
         yield replace(settings, release=replace(settings.release, file=as_kubeadm_brings_it()))
     finally:

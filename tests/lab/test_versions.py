@@ -40,16 +40,17 @@ def built_from(group: str, module: str) -> str:
     return found[1]
 
 
-def test_the_oldest_release_is_packed_from_programs_of_its_own_versions() -> None:
+def test_older_releases_are_packed_from_programs_of_their_own_versions() -> None:
     """Otherwise the mirror would serve the lab's own programs under an older version's name."""
-    for release in (read_release(older.RELEASE), older.as_kubeadm_brings_it()):
+    for release in (read_release(older.RELEASE), older.as_kubeadm_brings_it(), read_release(older.NEXT)):
         versions = release.versions.placeholders()
         for name, (group, module) in MODULES.items():
             assert built_from(toolchain.of_version(group, versions), module) == versions[name]
 
 
 @pytest.mark.parametrize(
-    "group", ["kubernetes", "kubernetes-1.33.13", "containerd", "runc", "flannel", "registry", "pulumi"]
+    "group",
+    ["kubernetes", "kubernetes-1.33.13", "kubernetes-1.34.9", "containerd", "runc", "flannel", "registry", "pulumi"],
 )
 def test_a_program_says_the_version_of_the_module_that_it_was_built_from(group: str) -> None:
     said = re.findall(r"[vV]ersion=v?(\d\S+)", toolchain.groups()[group].ldflags)
