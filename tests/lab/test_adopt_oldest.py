@@ -18,7 +18,19 @@ from lab import hosts, stack
 from lab.paths import PRIVATE_KEY, STATE
 from releases import read_release
 from tests.lab import adopted_workload, kubeadm_cluster, older
-from tests.lab.adoption import EVERYBODY, MASTER, NAME, SECOND, THIRD, WORKER, clear_away, look, project, sections
+from tests.lab.adoption import (
+    EVERYBODY,
+    MASTER,
+    NAME,
+    SECOND,
+    THIRD,
+    WORKER,
+    clear_away,
+    locked,
+    look,
+    project,
+    sections,
+)
 from tests.lab.kubeadm_cluster import KubeadmCluster
 from tests.lab.leaks import TOKEN, Secrets, of_deployment
 from tests.lab.process_watch import ProcessWatch
@@ -114,10 +126,15 @@ def test_its_up_ends_well_and_a_second_one_changes_nothing(grown: Grown) -> None
     assert grown.program.steps() == []
 
 
-def test_every_node_runs_the_version_that_it_had(grown: Grown) -> None:
+def kubelets(grown: Grown) -> set[str]:
+    """The versions of the nodes' kubelets."""
     nodes = json.loads(grown.cluster.kubectl("get", "nodes", "--output=json"))["items"]
-    versions = {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
-    assert versions == dict.fromkeys((*MASTERS, WORKER), f"v{read_release(older.RELEASE).versions.kubernetes}")
+    assert len(nodes) == len(MASTERS) + 1
+    return {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
+
+
+def test_every_node_runs_the_version_that_it_had(grown: Grown) -> None:
+    assert kubelets(grown) == {f"v{read_release(older.RELEASE).versions.kubernetes}"}
 
 
 def test_the_member_that_was_at_localhost_is_where_the_others_find_it(grown: Grown) -> None:
@@ -178,3 +195,24 @@ def test_masters_and_load_balancers_that_are_lost_stop_its_clients_no_longer_tha
 
 def test_changed_settings_roll_over_it_and_nobody_notices(grown: Grown) -> None:
     truths_hold(grown.program, [f"test_rolls.py::{ROLL}"])
+
+
+def test_the_next_release_brings_it_another_kubernetes_and_another_etcd_and_nobody_notices(grown: Grown) -> None:
+    """How a cluster that was taken in at an old version goes on. No other test upgrades either of the two."""
+    promoted = Program(NAME, {**grown.program.values, "release": locked(older.NEXT)})
+    before, load = adopted_workload.containers(grown.cluster), Load.start(kubeconfig=promoted.kubeconfig())
+    try:
+        run = promoted.up()
+    finally:
+        clients = load.stop()
+    print(f"{run.seconds:.0f} s; {clients}")
+    run.ok()
+    versions = read_release(older.NEXT).versions
+    assert kubelets(grown) == {f"v{versions.kubernetes}"}
+    status = json.loads(kubeadm_cluster.run(MASTER, f"{ETCDCTL} endpoint status --cluster -w json"))
+    assert [one["Status"]["version"] for one in status] == [versions.etcd] * len(MASTERS)
+    for kind, seen in clients.items():
+        assert (seen["failures"], seen["lost_writes"]) == (0, 0), (kind, seen["errors"])
+    ours = {pod: container for pod, container in before.items() if "flannel" not in pod}
+    assert ours.items() <= adopted_workload.containers(grown.cluster).items()
+    truths_hold(promoted)
