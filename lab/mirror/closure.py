@@ -35,12 +35,17 @@ def with_libraries(root: Path, programs: Iterable[str]) -> Tree:
 
 
 def whole(root: Path, folder: str) -> Tree:
-    """Every file below a folder. ``{triplet}`` in its name stands for the machine's, as in /usr/lib/{triplet}."""
+    """Every file below a folder, and the libraries that its own need.
+
+    ``{triplet}`` in the folder's name stands for the machine's, as in /usr/lib/{triplet}.
+    """
     path = folder.format(triplet=f"{platform.machine()}-linux-gnu")
     found = sorted(file for file in (root / path.lstrip("/")).rglob("*") if not file.is_dir())
     if not found:
         raise LabError(f"the hosts' image has nothing in {path}, which an image of the lab's mirror needs")
-    return Tree(files={f"/{file.relative_to(root)}": resolve(root, f"/{file.relative_to(root)}") for file in found})
+    names = [str(file.relative_to(root)) for file in found]
+    needed = {library for name in names if name.endswith(".so") for library in _libraries(root, name)}
+    return Tree(files={name: resolve(root, name) for name in sorted({*(f"/{name}" for name in names), *needed})})
 
 
 def resolve(root: Path, path: str) -> Path:
