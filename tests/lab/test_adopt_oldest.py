@@ -37,7 +37,7 @@ from tests.lab.process_watch import ProcessWatch
 from tests.lab.program import Load, Program, Run
 from tests.lab.quiet import dev_frozen
 from tests.lab.subject import truths_hold
-from tests.lab.trial import ETCDCTL
+from tests.lab.trial import ETCDCTL, on_spares
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
@@ -195,6 +195,17 @@ def test_masters_and_load_balancers_that_are_lost_stop_its_clients_no_longer_tha
 
 def test_changed_settings_roll_over_it_and_nobody_notices(grown: Grown) -> None:
     truths_hold(grown.program, [f"test_rolls.py::{ROLL}"])
+
+
+def test_a_cluster_from_bare_hosts_is_born_at_that_version_too(grown: Grown) -> None:
+    """A release that takes a cluster in is one like any other."""
+    alone = "spare9"
+    balancer = {"address": hosts.ADDRESSES[alone], "port": 8443, "vip": None, "extraSans": []}
+    values = {"loadBalancer": balancer, "release": grown.program.values["release"]}
+    with on_spares("born", {alone: ["master", "lb"]}, values) as trial:
+        trial.program.up().ok()
+        assert trial.ready_nodes() == [alone]
+        assert trial.program.steps() == []
 
 
 def test_the_next_release_brings_it_another_kubernetes_and_another_etcd_and_nobody_notices(grown: Grown) -> None:
