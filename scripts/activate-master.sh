@@ -110,19 +110,28 @@ etcd_activate() {
         [ -z "$(running kube-apiserver)" ] || {
             others_serve
             say "taking the apiserver out of service while etcd restarts"
-            # kubeadm's takes no connection once it is to end, and yet waits 30 s for old ones. Killed at once it loses
-            # nothing: what it has acknowledged is in etcd.
-            ! is_kubeadms_apiserver || kill_once_closed kube-apiserver "https://$ADDRESS:6443/livez" 0
-            # They could do nothing without it.
-            end_pod kube-apiserver $(controllers_that_change)
+            # The controllers could do nothing without it.
+            apiserver_end $(controllers_that_change)
         }
-        etcd_yield
-        # It would wait 7 s for the other apiservers' watches, which end only with it; all else they ask elsewhere by then.
-        kill_once_closed etcd "https://$ADDRESS:2379/" "$ETCD_LAST_ANSWERS"
+        etcd_end
         place_pod etcd $ETCD_PARTS
         # They need not wait for their own member: the others answer the apiserver.
         [ "$MASTERS" = 1 ] || place_others
     fi
+}
+
+# apiserver_end NAME...: and these pods with it.
+apiserver_end() {
+    # kubeadm's takes no connection once it is to end, and yet waits 30 s for old ones. Killed at once it loses nothing:
+    # what it has acknowledged is in etcd.
+    ! is_kubeadms_apiserver || kill_once_closed kube-apiserver "https://$ADDRESS:6443/livez" 0
+    end_pod kube-apiserver "$@"
+}
+
+etcd_end() {
+    etcd_yield
+    # It would wait 7 s for the other apiservers' watches, which end only with it; all else they ask elsewhere by then.
+    kill_once_closed etcd "https://$ADDRESS:2379/" "$ETCD_LAST_ANSWERS"
 }
 
 etcd_gate() {
@@ -172,12 +181,15 @@ controllers_that_change() {
 
 # Neither answers anybody, so both end, and both start, side by side.
 controllers_activate() {
-    controllers_old=$(controllers_that_change)
-    end_pod $controllers_old
-    for controllers_lease in $controllers_old; do release_lease "$controllers_lease"; done
+    controllers_end $(controllers_that_change)
     place_pod kube-scheduler $SCHEDULER_PARTS
     pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
     pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
+}
+
+controllers_end() {
+    end_pod "$@"
+    for controllers_lease in "$@"; do release_lease "$controllers_lease"; done
 }
 
 controller_manager_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
@@ -208,6 +220,23 @@ start_all() {
     approver_install
 }
 
+# A kubelet of another minor version makes other pods of the same manifests: a static pod's UID is a hash over all fields
+# that a pod has in the kubelet's version. It kills the old ones within 2 s of its start, etcd and apiserver at once, so
+# these end in order before it comes, and begin with it.
+replace_all() {
+    etcd_may_stop
+    others_serve
+    say "taking this master out of service while its kubelet becomes another version"
+    controllers_end kube-controller-manager kube-scheduler
+    apiserver_end
+    etcd_end
+    end_pod etcd
+    systemctl stop kubelet
+    place_pod etcd $ETCD_PARTS
+    [ "$MASTERS" = 1 ] || place_others
+    kubelet_start
+}
+
 # A kubelet that is well stays as it is until its own apiserver is new: no pod is replaced without a kubelet, and none
 # shall meet an apiserver that is older than itself.
 roll_all() {
@@ -216,7 +245,11 @@ roll_all() {
     (umask 022 && mkdir -p "$MANIFESTS")
     kubelet_healthy || kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
-    if pending etcd $ETCD_PARTS; then etcd_activate; fi
+    if etcd_has_data && kubelet_leaps; then
+        replace_all
+    elif pending etcd $ETCD_PARTS; then
+        etcd_activate
+    fi
     etcd_gate
     if ! in_place kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
     pod_activate kube-apiserver 240 ready $APISERVER_PARTS

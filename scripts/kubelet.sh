@@ -35,6 +35,20 @@ kubelet_start() {
     fi
 }
 
+# The staged kubelet is of another minor version than the one that runs.
+kubelet_leaps() {
+    leaps_sha256=$(awk '$1 == "kubelet" { print $2 }' "$EVENKEEL_STATE/staged/kubelet.artifacts/files/var/lib/evenkeel/artifacts/kubelet")
+    [ "$(cat "$EVENKEEL_STATE/installed/kubelet" 2>/dev/null)" != "$leaps_sha256" ] || return 1
+    leaps_pid=$(systemctl show --property MainPID --value kubelet)
+    [ "$leaps_pid" != 0 ] || return 1
+    [ "$(kubelet_minor "/proc/$leaps_pid/exe")" != "$(kubelet_minor "$EVENKEEL_UNPACKED/kubelet-$leaps_sha256/kubelet")" ]
+}
+
+# kubelet_minor PROGRAM: "Kubernetes v1.36.3" makes 1.36.
+kubelet_minor() {
+    "$1" --version | sed 's/^Kubernetes v\([0-9]*\.[0-9]*\)\..*/\1/'
+}
+
 kubelet_healthy() {
     curl -fs --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz
 }
