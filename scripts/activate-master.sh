@@ -4,8 +4,8 @@
 # Usage: activate-master.sh first|roll, with the variables of etcd.sh and kubelet.sh, and
 #   LOAD_BALANCERS    one "address:port" of a status page a word
 #   MASTERS           how many masters the stack has
-# first: at the end of staging. Starts a host that holds a founding ticket and runs nothing yet; on one whose etcd shall
-#        change, stands by for the moments in which etcd's lead moves. Nothing else.
+# first: at the end of staging. Starts a host that holds a founding ticket and runs nothing yet; on one whose etcd will
+#        restart, stands by for the moments in which etcd's lead moves. Nothing else.
 # roll:  when the chain of hosts has come to this one.
 set -eu
 umask 077
@@ -268,7 +268,7 @@ lock
 case $1 in
 first)
     if etcd_has_data; then
-        ! pending etcd $ETCD_PARTS || etcd_stand_by
+        if pending etcd $ETCD_PARTS || kubelet_leaps; then etcd_stand_by; fi
     elif [ -f "$ETCD_TICKET" ]; then
         start_all
     fi

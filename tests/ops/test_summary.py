@@ -132,6 +132,17 @@ def test_programs_of_a_release_are_told_by_checksum_and_restart_what_runs_them()
     assert "`emei`: restarts containerd\n" in text
 
 
+@pytest.mark.parametrize(("newer", "restarted"), [("1.36.4", "kube-apiserver"), ("1.37.0", "etcd, kube-apiserver")])
+def test_a_kubelet_of_another_minor_version_restarts_an_etcd_that_stays_what_it_is(newer: str, restarted: str) -> None:
+    """It takes the pod of an unchanged manifest for another pod, and kills the one that runs."""
+    images = [f"image: registry.k8s.io/kube-apiserver:v{version}\n" for version in ("1.36.3", newer)]
+    files = [File("/etc/kubernetes/manifests/kube-apiserver.yaml", image) for image in images]
+    old, new = ({"stdin": f"ARTIFACTS='kubelet x86_64 kubelet {sha * 64} plain\n'\n"} for sha in "ab")
+    prepared = step("update", "command:remote:Command", "emei-prepare", old, new)
+    text = of(prepared, staging("emei", "control-plane", "apiserver", *files), turn("emei"))
+    assert f"`emei`: restarts {restarted}, kubelet\n" in text
+
+
 def test_a_file_that_differs_in_most_lines_does_not_fill_the_screen() -> None:
     files = [File("/etc/long.conf", "".join(f"{text} {line}\n" for line in range(200))) for text in ("old", "new")]
     text = of(staging("emei", "etcd", "etcd", *files))
