@@ -216,13 +216,13 @@ def test_the_next_release_brings_it_another_kubernetes_and_another_etcd_and_nobo
         run = promoted.up()
     finally:
         clients = load.stop()
-    print(f"{run.seconds:.0f} s; {clients}")
     run.ok()
     versions = read_release(older.NEXT).versions
     assert kubelets(grown) == {f"v{versions.kubernetes}"}
     status = json.loads(kubeadm_cluster.run(MASTER, f"{ETCDCTL} endpoint status --cluster -w json"))
     assert [one["Status"]["version"] for one in status] == [versions.etcd] * len(MASTERS)
     for kind, seen in clients.items():
+        print(f"{kind}: {seen['requests']} requests in {run.seconds:.0f} s, {seen['failures']} failed")
         assert (seen["failures"], seen["lost_writes"]) == (0, 0), (kind, seen["errors"])
     ours = {pod: container for pod, container in before.items() if "flannel" not in pod}
     assert ours.items() <= adopted_workload.containers(grown.cluster).items()
