@@ -22,7 +22,9 @@ from tests.waiting import eventually
 
 SUBJECT = "EVENKEEL_TEST_SUBJECT"
 SYSTEM = "--namespace=kube-system"
-READY = ("get", "pods", SYSTEM, "--output=jsonpath={.items[*].status.containerStatuses[*].ready}")
+# A pod that is about to go is ready as long as it serves; its time of deletion is among the words then.
+SHOWN = "jsonpath={.items[*].status.containerStatuses[*].ready} {.items[*].metadata.deletionTimestamp}"
+READY = ("get", "pods", SYSTEM, f"--output={SHOWN}")
 AT_REST = ("test_cluster.py", "test_endpoints.py", "test_certificates.py", "test_serving_certificates.py")
 
 
