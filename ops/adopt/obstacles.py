@@ -79,11 +79,14 @@ def _versions_fit(case: Case) -> Iterator[str]:
     if here[:2] < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         yield f"Kubernetes {case.cluster.version}: is too old; upgrade with kubeadm to {oldest} or newer first"
-    if here > there or there[1] - here[1] > 1:
-        what = f"Kubernetes {case.cluster.version}: release {case.release.name} has {case.release.versions.kubernetes}"
+    what = f"Kubernetes {case.cluster.version}: release {case.release.name} has {case.release.versions.kubernetes}"
+    if here > there:
+        remedy = "name another --release: a copy of it in releases/ with a newer kubernetes, if need be"
+        yield f"{what}, which is older; {remedy}"
+    elif there[1] - here[1] > 1:
         fit = f"{there[0]}.{there[1] - 1} or {there[0]}.{there[1]}"
         remedy = f"upgrade with kubeadm to {fit} first, or name another --release"
-        yield f"{what}, which is older or more than one minor version away; {remedy}"
+        yield f"{what}, which is more than one minor version away; {remedy}"
     etcd, its = numbers(case.cluster.etcd.version), numbers(case.release.versions.etcd)
     if etcd > its or (its[:2] > (3, 5) and etcd < OLDEST_ETCD):
         oldest = ".".join(map(str, OLDEST_ETCD))

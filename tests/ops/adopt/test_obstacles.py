@@ -81,6 +81,15 @@ def test_a_version_that_no_release_can_follow_on_is_refused() -> None:
     assert "upgrade with kubeadm to 1.35 or 1.36 first" in one(behind)
 
 
+def test_a_version_that_is_newer_than_the_release_s_is_refused_with_the_way_to_a_newer_release() -> None:
+    """It told people at 1.36.4 to upgrade to 1.36."""
+
+    def ahead(_files: Files, answers: Answers) -> None:
+        answers["version"]["gitVersion"] = "v1.36.4"
+
+    assert "which is older; name another --release: a copy of it in releases/" in one(ahead)
+
+
 @pytest.mark.parametrize(
     ("kubernetes", "etcd", "name"),
     [
