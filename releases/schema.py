@@ -71,6 +71,10 @@ class Versions(_Model):
             return {**values, "kubelet": values["kubernetes"]}
         return values
 
+    def of_artifact(self, name: str) -> str:
+        """The version of what an artifact brings."""
+        return str(getattr(self, {"kubectl": "kubernetes"}.get(name, name.replace("-", "_"))))
+
     def placeholders(self) -> dict[str, str]:
         """What ``{name}`` in an address or an image stands for, but for ``{arch}``."""
         return {**self.model_dump(), "flannel_cni_base": self.flannel_cni.split("-flannel")[0]}

@@ -39,10 +39,10 @@ def faults(versions: Versions) -> Iterator[Fault]:
     """Everything in a release that does not go together."""
     kubernetes = _line(versions.kubernetes)
     if kubernetes not in CONTAINERD:
-        known = ", ".join(_text(line) for line in CONTAINERD)
+        known = ", ".join(text(line) for line in CONTAINERD)
         yield (
             f"its kubernetes {versions.kubernetes} is not known here",
-            f"use one of {known}, or add what goes with {_text(kubernetes)} to releases/skew.py",
+            f"use one of {known}, or add what goes with {text(kubernetes)} to releases/skew.py",
         )
         return
     yield from _kubelet(versions)
@@ -55,23 +55,34 @@ def faults(versions: Versions) -> Iterator[Fault]:
 def harbor_faults(versions: Versions) -> Iterator[Fault]:
     """Whether Harbor's files are known for this version. Asked only where there are hubs."""
     if _line(versions.harbor) not in HARBOR:
-        known = ", ".join(_text(line) for line in HARBOR)
+        known = ", ".join(text(line) for line in HARBOR)
         yield f"its harbor {versions.harbor} is not known here", f"use one of {known}"
 
 
 def step_faults(now: Versions, then: Versions) -> Iterator[Fault]:
     """Everything that keeps a release from following on the one that runs, forwards or back."""
-    for name in ("kubernetes", "etcd"):
+    allowed = may_become(then)
+    for name, program in {"kubernetes": "kube-apiserver", "etcd": "etcd"}.items():
         was, will = _line(getattr(now, name)), _line(getattr(then, name))
         step = f"{name} {getattr(now, name)} to {getattr(then, name)}"
         if will < was:
             yield f"{step}: an older minor version does not read what a newer one has stored", BACK
-        elif will[0] != was[0] or will[1] - was[1] > 1:
+        elif was not in allowed[program]:
             yield f"{step}: leaves out a minor version", f"promote a release with {name} {was[0]}.{was[1] + 1} first"
-    (_, kubelet), (_, apiserver) = _line(now.kubelet), _line(then.kubernetes)
-    if apiserver - kubelet > OLDEST_KUBELET:
+    if _line(now.kubelet) < min(allowed["kubelet"]):
         what = f"kubelet {now.kubelet} is too old for kube-apiserver {then.kubernetes}, which is there before it"
-        yield what, f"bring the kubelets to 1.{apiserver - OLDEST_KUBELET} or newer first"
+        yield what, f"bring the kubelets to {text(min(allowed['kubelet']))} or newer first"
+
+
+def may_become(versions: Versions) -> dict[str, list[Line]]:
+    """For each program that keeps to an order of versions, the minor ones that a release may find running."""
+    (major, minor), (etcd_major, etcd_minor) = _line(versions.kubernetes), _line(versions.etcd)
+    return {
+        "kube-apiserver": [(major, minor - 1), (major, minor)],
+        "etcd": [(etcd_major, etcd_minor - 1), (etcd_major, etcd_minor)],
+        # The control plane becomes newer before it.
+        "kubelet": [(major, minor - behind) for behind in range(OLDEST_KUBELET, -1, -1)],
+    }
 
 
 def older(now: Versions, then: Versions) -> list[str]:
@@ -102,7 +113,7 @@ def _serves(version: str, oldest: Mapping[Line, int], newer: bool) -> bool:
 
 
 def _fault(what: str, version: str, versions: Versions, oldest: Mapping[Line, int]) -> Fault:
-    choices = ", ".join(f"{_text(line)}.{patch}+" for line, patch in oldest.items())
+    choices = ", ".join(f"{text(line)}.{patch}+" for line, patch in oldest.items())
     return f"its {what} {version} does not go with kubernetes {versions.kubernetes}", f"use {choices}"
 
 
@@ -119,5 +130,6 @@ def _line(version: str) -> Line:
     return _numbers(version)[:2]
 
 
-def _text(line: Line) -> str:
+def text(line: Line) -> str:
+    """Such as ``1.36``."""
     return f"{line[0]}.{line[1]}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from releases import skew
 from render import containerd, kubelet, network, silent_peers
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
@@ -169,6 +170,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "MIN_PROGRAMS_MB": str(max(need.programs_mb for need in needs)),
         "MACHINES": " ".join(MACHINES[name] for name in stack.release.architectures()),
         "KUBERNETES": version,
+        "FOLLOWS": _lines(_follows(stack, host)),
         "FAIL_SWAP_ON": _flag(configuration.get("failSwapOn", True)),
         "FAIL_CGROUP_V1": _flag(configuration.get("failCgroupV1", _minor(version) >= FIRST_WITHOUT_CGROUP_V1)),
         "RESOLV_CONF": configuration.get("resolvConf", "/etc/resolv.conf"),
@@ -300,8 +302,18 @@ def _artifacts(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
         for architecture in stack.release.architectures():
             artifact = stack.release.artifact(program.artifact, architecture)
             form = "tar" if artifact.url.endswith((".tgz", ".tar.gz")) else "plain"
+            version = stack.release.versions.of_artifact(artifact.name)
             where = (artifact.name, artifact.sha256, form, program.folder, *program.members)
-            yield (program.group, MACHINES[architecture], *where)
+            yield (program.group, MACHINES[architecture], version, *where)
+
+
+def _follows(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
+    """What the host may run before it becomes this release, where it runs anything."""
+    versions = stack.release.versions
+    wanted = {"kubelet": versions.kubelet} if runs_pods(host) else {}
+    wanted |= {"kube-apiserver": versions.kubernetes, "etcd": versions.etcd} if "master" in host.roles else {}
+    for program, version in wanted.items():
+        yield program, version, *(skew.text(line) for line in skew.may_become(versions)[program])
 
 
 def _downloads(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:

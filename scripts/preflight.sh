@@ -10,6 +10,7 @@
 #   MACHINES                    what the release is locked for, in the words of uname -m
 #   KUBERNETES FAIL_SWAP_ON     the kubelet's version, and what it refuses to start with
 #   FAIL_CGROUP_V1
+#   FOLLOWS                     PROGRAM VERSION MINOR... a line: the minor versions that may run before this one comes
 #   RESOLV_CONF                 the file of name servers that the kubelet gives to the cluster's DNS
 #   RUNS_PODS                   yes on masters and workers
 #   NAMES OWN_NAMES             what must resolve, and what should
@@ -107,6 +108,29 @@ check_cgroups() {
         *) problem "the kernel offers no cgroup controller $controller" "take cgroup_disable=$controller off the kernel's command line (or add cgroup_enable=$controller) and boot again" ;;
         esac
     done
+}
+
+# In whatever way the release came into the stack: a minor version that is left out leaves data that nobody reads.
+check_versions() {
+    while read -r program version minors; do
+        runs=$(running_minor "$program")
+        case " $minors " in
+        *" ${runs:-${minors%% *}} "*) ;;
+        *) problem "its $program is $runs, and only one of $(printf '%s' "$minors" | sed 's/ /, /g') can become $version" "go by a release of each minor version between (docs/promote.md); to an older one only with a backup from before it (docs/recover.md)" ;;
+        esac
+    done <<FOLLOWS
+$FOLLOWS
+FOLLOWS
+}
+
+# running_minor PROGRAM: such as 1.36; nothing where it doesn't run.
+running_minor() {
+    if [ "$1" = kubelet ]; then
+        running_pid=$(systemctl show --property MainPID --value kubelet 2>/dev/null) || :
+        "$EVENKEEL_ROOT/proc/$running_pid/exe" --version 2>/dev/null
+    else
+        cat "$EVENKEEL_ROOT/etc/kubernetes/manifests/$1.yaml" 2>/dev/null
+    fi | sed -n 's/^\(Kubernetes \| *image: .*:\)v\{0,1\}\([0-9]*\.[0-9]*\)\..*/\2/p' | head -n 1
 }
 
 check_modules() {
@@ -235,6 +259,7 @@ check_host() {
         check_cgroups
         check_modules
         check_resolver
+        check_versions
     fi
     if has curl; then
         check_clock

@@ -5,7 +5,8 @@
 # Runs from standard input behind lib.sh, the lines that stage the parts, and the parameters that
 # render/preparation.py writes:
 #
-#   ARTIFACTS   GROUP MACHINE NAME SHA256 tar|plain FOLDER MEMBER... a line; groups are runtime, kubelet and tools
+#   ARTIFACTS   GROUP MACHINE VERSION NAME SHA256 tar|plain FOLDER MEMBER... a line; groups are runtime, kubelet and
+#               tools, and the version is for readers alone: a program is told from another by its checksum
 #   IMAGES      IMAGE_BY_DIGEST IMAGE_BY_TAG a line
 #
 # Staged parts: scripts, system, silent-peers, and, where there are artifacts, registries and runtime.
@@ -40,7 +41,7 @@ apply_sysctls() {
 # stage_artifacts GROUP: its table, of this machine's architecture alone, as the part GROUP.artifacts.
 stage_artifacts() {
     stage_begin "$1.artifacts"
-    printf '%s\n' "$ARTIFACTS" | awk -v group="$1" -v machine="$(uname -m)" '$1 == group && $2 == machine' | cut -d ' ' -f 3- |
+    printf '%s\n' "$ARTIFACTS" | awk -v group="$1" -v machine="$(uname -m)" '$1 == group && $2 == machine' | cut -d ' ' -f 4- |
         put "$1.artifacts" 0644 root:root "/var/lib/evenkeel/artifacts/$1" newline
     stage_end "$1.artifacts"
     unpack_table "$EVENKEEL_STATE/staged/$1.artifacts/files/var/lib/evenkeel/artifacts/$1"

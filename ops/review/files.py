@@ -41,6 +41,12 @@ def unseen(step: Step) -> bool:
     return bool({SECRET, UNKNOWN} & {step.old.get("stdin"), step.new.get("stdin")})
 
 
+def versions(step: Step, program: str) -> set[str]:
+    """The versions of a program that a command would find and bring; one where it stays, none where it has none."""
+    texts = [str(inputs.get("stdin") or "") for inputs in (step.old, step.new)]
+    return {one.version for text in texts for (_, name, _), one in _programs(text).items() if name == program}
+
+
 def by_hosts(preview: Preview) -> dict[Change, list[str]]:
     """Each change with the hosts that it is the same on."""
     found: dict[Change, list[str]] = {}
@@ -85,14 +91,25 @@ def short(text: str) -> str:
 
 
 def _program_changes(old: str, new: str) -> Iterator[Change]:
-    """Programs by name and checksum; the table's group says in whose restart they are put to work."""
+    """Programs by version and checksum; the table's group says in whose restart they are put to work."""
     before, after = _programs(old), _programs(new)
-    for group, name in sorted(before.keys() | after.keys()):
-        was, will = before.get((group, name), NEW), after.get((group, name), GONE)
+    for program in sorted(before.keys() | after.keys()):
+        was, will = (side[program].told() if program in side else None for side in (before, after))
         if was != will:
-            yield Change(f"{name}: {short(was)} → {short(will)}", f"{group}.artifacts", ())
+            group, name, machine = program
+            yield Change(f"program {name} ({machine}): {was or NEW} → {will or GONE}", f"{group}.artifacts", ())
 
 
-def _programs(text: str) -> dict[tuple[str, str], str]:
+@dataclass(frozen=True)
+class _Program:
+    version: str
+    sha256: str
+
+    def told(self) -> str:
+        return f"{self.version} ({short(self.sha256)})"
+
+
+def _programs(text: str) -> dict[tuple[str, str, str], _Program]:
+    """By group, name and machine, as scripts/prepare.sh has the table."""
     rows = [line.split() for table in _ARTIFACTS.findall(text) for line in table.splitlines()]
-    return {(group, f"program {name} ({machine})"): sha256 for group, machine, name, sha256, *_ in rows}
+    return {(group, name, machine): _Program(version, sha256) for group, machine, version, name, sha256, *_ in rows}

@@ -4,7 +4,7 @@ Owns what a step is. Does not own what it means for a host (``turns``, ``files``
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,10 +37,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Preview:
-    """A preview: its stack, hosts, and the steps that do something; ``runs``: the release that is up, and the next."""
+    """A preview: its stack, hosts, and the steps that do something; ``runs``: the release that is up, and the next.
+
+    ``masters`` are those of the hosts that shall be.
+    """
 
     stack: str
     hosts: Sequence[str]
+    masters: Set[str]
     steps: Sequence[Step]
     unchanged: int
     errors: Sequence[str] = ()
@@ -69,9 +73,11 @@ def read(text: str) -> Preview:
         raise PreviewError("the preview has no steps; give the whole output of `pulumi preview --json`")
     config = content.get("config", {})
     steps = [_step(one) for one in raw if one["op"] not in UNTOUCHED]
+    hosts = _object(config.get("evenkeel:hosts"))
     return Preview(
         stack=raw[0]["urn"].split(":")[2] if raw else "",
-        hosts=sorted({*_object(config.get("evenkeel:hosts")), *(one.name for one in steps if one.type == HOST)}),
+        hosts=sorted({*hosts, *(one.name for one in steps if one.type == HOST)}),
+        masters={name for name, host in hosts.items() if isinstance(host, dict) and "master" in host.get("roles", ())},
         steps=[one for one in steps if one.type != STACK and not one.type.startswith("evenkeel:")],
         unchanged=content.get("changeSummary", {}).get("same", 0),
         errors=errors,

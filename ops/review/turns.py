@@ -4,11 +4,10 @@ Owns that reading of a preview: which part of what is staged concerns which unit
 (tests/ops/test_summary.py compares). Does not own the files themselves (``files``).
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ops.review.files import COMMAND, Change, changes, unseen
+from ops.review.files import COMMAND, changes, unseen, versions
 from ops.review.preview import Preview, Step
 from render import silent_peers
 
@@ -32,7 +31,7 @@ UNSEEN: Mapping[str, Sequence[str]] = {
     "kubelet-secrets": ("kubelet",),
     "lb-ca": ("nginx",),
 }
-_APISERVER = re.compile(r"/kube-apiserver:v(\d+\.\d+)\.")
+STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ALONG = {"etcd": "kube-apiserver"}  # is taken out of service before the other restarts, and comes back with it
 RELOADED = ("nginx", "keepalived")  # they read their files anew and cut no connection
 NODE, BALANCER, HUB = "node", "load balancer", "hub"
@@ -132,17 +131,16 @@ def _restarts(preview: Preview, host: str, role: str) -> str:
 
 
 def _units(preview: Preview, host: str) -> Iterator[str]:
-    found = [change for step in _of(preview, host) for change in changes(step)]
-    parts = {change.part for change in found}
+    parts = {change.part for step in _of(preview, host) for change in changes(step)}
     yield from (unit for unit, concerned in UNITS.items() if parts & set(concerned))
-    if "kubelet.artifacts" in parts and len(set(_minors(found))) > 1:
-        yield "etcd"  # as every pod of a manifest: a kubelet of another minor version takes it for another pod
+    if host in preview.masters and _kubelet_leaps(preview, host):
+        yield from STATIC_PODS
 
 
-def _minors(found: Iterable[Change]) -> Iterator[str]:
-    """The minor versions of Kubernetes among the lines that differ."""
-    for change in found:
-        yield from (match[1] for line in change.lines if (match := _APISERVER.search(line)))
+def _kubelet_leaps(preview: Preview, host: str) -> bool:
+    """To one of another minor version the pods of unchanged manifests are other pods (scripts/activate-master.sh)."""
+    found = {version for step in _of(preview, host) for version in versions(step, "kubelet")}
+    return len({tuple(version.split(".")[:2]) for version in found}) > 1
 
 
 def _unseen_units(preview: Preview, host: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from lab.plugins.install import install
-from releases.store import release_digest
+from releases.store import read_release, release_digest
 from settings.secret_keys import SECRETS
 from tests.hostless import plugins
 from tests.settings import samples
@@ -102,13 +102,13 @@ def _said(done: "subprocess.CompletedProcess[str]") -> str:
 
 
 def lock(folder: Path, release: str) -> None:
-    """Locks a release of the site with checksums that are none."""
-    file = yaml.safe_load((folder / "releases" / f"{release}.yaml").read_text())
+    """Locks a release of the site with checksums that are none: the same for what has the same address."""
+    file = read_release(release, folder / "releases")
     content = samples.lock() | {
         "release": release,
         "release_sha256": release_digest(release, folder / "releases"),
-        "artifacts": {name: {"amd64": samples.sha256(release + name)} for name in file["artifacts"]},
-        "images": {name: f"sha256:{samples.sha256(release + name)}" for name in file["images"]},
+        "artifacts": {name: {"amd64": samples.sha256(file.artifact(name, "amd64").url)} for name in file.artifacts},
+        "images": {name: f"sha256:{samples.sha256(str(file.image(name)))}" for name in file.images},
     }
     (folder / "releases" / f"{release}.lock.yaml").write_text(yaml.safe_dump(content))
 

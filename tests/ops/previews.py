@@ -7,6 +7,7 @@ from typing import Any
 from render.files import File, stage_script, wrap
 
 HOSTS = ("emei", "huashan", "lb1", "lb2", "shaolin")
+ROLES = {"huashan": ["worker"], "lb1": ["lb"], "lb2": ["lb"]}
 Json = dict[str, Any]
 
 
@@ -44,7 +45,7 @@ def turn(host: str, what: str = "activate", after: Sequence[str] = (), op: str =
 def preview(*steps: Json, hosts: Sequence[str] = HOSTS, **more: Any) -> str:
     """What the engine prints."""
     config = {
-        "evenkeel:hosts": json.dumps({host: {} for host in hosts}),
+        "evenkeel:hosts": json.dumps({host: {"roles": ROLES.get(host, ["master"])} for host in hosts}),
         "evenkeel:release": '{"name":"2026.11"}',
         "evenkeel:harborAdminPassword": "[secret]",
     }

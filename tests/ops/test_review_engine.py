@@ -41,19 +41,26 @@ def next_release(site: Site, name: str, **versions: str) -> None:
 
 @pytest.fixture(scope="module")
 def reviewed(hostless: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site whose stack ``dev``, hubs included, is up with release 2026.10."""
+    """A site whose stack ``dev``, hubs included, is up with release 2026.09: 2026.11 with kubelets that lag behind."""
     site = make(tmp_path_factory.mktemp("reviewed") / "clone", hostless)
-    site.stack("dev", values("development", "2026.10"))
+    next_release(site, "2026.09", kubelet="1.35.8")
+    site.stack("dev", values("development", "2026.09"))
     site.up("dev")
     return site
 
 
+def summary_with(site: Site, changed: dict[str, Any]) -> tuple[str, str]:
+    """The preview with these settings, and its summary."""
+    site.stack("dev", changed)
+    preview = site.preview("dev")
+    site.stack("dev", values("development", "2026.09"))
+    return preview, summary(read(preview))
+
+
 def test_one_setting_of_one_worker_is_that_line_there_and_nothing_else(reviewed: Site) -> None:
-    changed = values("development", "2026.10")
+    changed = values("development", "2026.09")
     changed["hosts"]["huashan"]["kubelet"] = {"config": {"maxPods": 60}}
-    reviewed.stack("dev", changed)
-    text = summary(read(reviewed.preview("dev")))
-    reviewed.stack("dev", values("development", "2026.10"))
+    _, text = summary_with(reviewed, changed)
     assert "- 1: `huashan`: restarts kubelet\n" in text
     assert "`huashan`:\n```diff\n  /var/lib/kubelet/config.yaml\n" in text
     assert "+maxPods: 60\n" in text
@@ -62,21 +69,31 @@ def test_one_setting_of_one_worker_is_that_line_there_and_nothing_else(reviewed:
 
 
 def test_a_release_bump_fits_a_screen_and_names_every_restart_in_order_and_no_secret(reviewed: Site) -> None:
-    next_release(reviewed, "2026.12", kubernetes="1.36.4", etcd="3.6.15", harbor="2.15.3")
-    reviewed.stack("dev", values("development", "2026.12"))
-    preview = reviewed.preview("dev")
-    reviewed.stack("dev", values("development", "2026.10"))
-    text = summary(read(preview))
-    assert text.startswith("### dev, release 2026.10 → 2026.12: ")
+    next_release(reviewed, "2026.12", kubernetes="1.36.4", etcd="3.6.15", containerd="2.3.9", harbor="2.15.3")
+    preview, text = summary_with(reviewed, values("development", "2026.12"))
+    assert text.startswith("### dev, release 2026.09 → 2026.12: ")
     assert len(text.partition("**In this order**")[2].splitlines()) <= SCREEN_LINES
     master = "restarts containerd, etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet\n"
     # In the order in which the engine hands the hosts over.
     assert f"- 1 to 3: `emei`, then `shaolin`, then `wudang`: {master}" in text
     assert "- 4: `huashan`: restarts containerd, kubelet\n" in text
     assert "`hub1`, then `hub2`: takes no new clients, replaces harbor-core, harbor-jobservice, harbor-log," in text
+    assert "  program kubelet (x86_64): 1.35.8 (" in text
     assert "+    image: registry.k8s.io/etcd:3.6.15-0@sha256:" in text
     assert "~ DaemonSet kube-system/kube-proxy\n" in text
     assert not any(secret in preview + text for secret in PRIVATE)
+
+
+def test_kubelets_that_lagged_behind_and_catch_up_are_told_to_restart_masters_whose_manifests_stay(
+    reviewed: Site,
+) -> None:
+    """All of a master's pods end for a kubelet of another minor version; a summary by what differs forgot them."""
+    next_release(reviewed, "caught-up")
+    _, text = summary_with(reviewed, values("development", "caught-up"))
+    master = "restarts etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet\n"
+    assert f"- 1 to 3: `emei`, then `shaolin`, then `wudang`: {master}" in text
+    assert "- 4: `huashan`: restarts kubelet\n" in text
+    assert "/etc/kubernetes/manifests" not in text
 
 
 SMALL = {
@@ -125,7 +142,7 @@ def test_a_release_goes_on_only_after_a_whole_up_and_back_only_when_that_is_said
     site.up("dev")
     said, _ = site.ops("promote", "dev", "staging")
     assert said.startswith("### staging, release 2026.11 → 2026.12: ")
-    assert "`shaolin`: restarts containerd, etcd, kube-apiserver" in said
+    assert "`shaolin`: restarts kube-apiserver, kube-controller-manager, kube-scheduler, kubelet\n" in said
     assert pinned(site, "staging") == before.replace("2026.11", "2026.12")
 
     site.up("staging")

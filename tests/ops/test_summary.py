@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from ops.__main__ import commands
 from ops.review import PreviewError, read, summary
 from ops.review.files import MOST_LINES
-from ops.review.turns import UNITS
+from ops.review.turns import UNITS, turns
 from render.files import File
 from tests.ops import previews
 from tests.ops.previews import preview, staging, step, turn
@@ -121,26 +121,32 @@ def test_a_new_host_is_told_by_its_folders_and_one_that_goes_writes_nothing() ->
     assert "maxPods" not in text
 
 
-def test_programs_of_a_release_are_told_by_checksum_and_restart_what_runs_them() -> None:
-    rows = {
-        sha: f"runtime x86_64 containerd {sha * 64} tar /usr/local/bin *\ntools x86_64 kubectl {sha * 64} plain\n"
-        for sha in "ab"
-    }
-    old, new = ({"stdin": f"ARTIFACTS='{rows[sha]}'\n"} for sha in "ab")
-    text = of(step("update", "command:remote:Command", "emei-prepare", old, new), turn("emei"))
-    assert "program containerd (x86_64): aaaaaaaaaaaa… → bbbbbbbbbbbb…\n" in text
+def programs(host: str, *versions: str, row: str) -> previews.Json:
+    """The preparation of a host whose programs become others; ``row`` is what the table says of one."""
+    tables = [row.format(version=version, sha256=str(number) * 64) for number, version in enumerate(versions)]
+    old, new = ({"stdin": f"ARTIFACTS='{table}\n'\n"} for table in tables)
+    return step("update", "command:remote:Command", f"{host}-prepare", old, new)
+
+
+def test_programs_of_a_release_are_told_by_version_and_checksum_and_restart_what_runs_them() -> None:
+    row = "runtime x86_64 {version} containerd {sha256} tar /usr/local/bin *"
+    text = of(programs("emei", "2.3.0", "2.3.1", row=row), turn("emei"))
+    assert "program containerd (x86_64): 2.3.0 (000000000000…) → 2.3.1 (111111111111…)\n" in text
     assert "`emei`: restarts containerd\n" in text
 
 
-@pytest.mark.parametrize(("newer", "restarted"), [("1.36.4", "kube-apiserver"), ("1.37.0", "etcd, kube-apiserver")])
-def test_a_kubelet_of_another_minor_version_restarts_an_etcd_that_stays_what_it_is(newer: str, restarted: str) -> None:
+@pytest.mark.parametrize(
+    ("was", "restarted"),
+    [("1.36.3", "kubelet"), ("1.35.8", "etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet")],
+)
+def test_a_kubelet_of_another_minor_version_restarts_every_pod_of_a_manifest_though_none_differs(
+    was: str, restarted: str
+) -> None:
     """It takes the pod of an unchanged manifest for another pod, and kills the one that runs."""
-    images = [f"image: registry.k8s.io/kube-apiserver:v{version}\n" for version in ("1.36.3", newer)]
-    files = [File("/etc/kubernetes/manifests/kube-apiserver.yaml", image) for image in images]
-    old, new = ({"stdin": f"ARTIFACTS='kubelet x86_64 kubelet {sha * 64} plain\n'\n"} for sha in "ab")
-    prepared = step("update", "command:remote:Command", "emei-prepare", old, new)
-    text = of(prepared, staging("emei", "control-plane", "apiserver", *files), turn("emei"))
-    assert f"`emei`: restarts {restarted}, kubelet\n" in text
+    row = "kubelet x86_64 {version} kubelet {sha256} plain /usr/local/bin kubelet"
+    steps = [one for host in ("emei", "huashan") for one in (programs(host, was, "1.36.4", row=row), turn(host))]
+    told = {one.host: one.what for one in turns(read(preview(*steps)))}
+    assert told == {"emei": f"restarts {restarted}", "huashan": "restarts kubelet"}
 
 
 def test_a_file_that_differs_in_most_lines_does_not_fill_the_screen() -> None:

@@ -128,9 +128,12 @@ def test_downloads_are_listed_for_each_locked_architecture_in_the_hosts_own_word
 
 def test_archives_are_told_from_plain_programs(stack: settings.Stack) -> None:
     rows = table(preparation.prepare_variables(stack, stack.hosts["shaolin"])["ARTIFACTS"])
-    forms = {row[2]: row[4] for row in rows}
+    forms = {row[3]: row[5] for row in rows}
     assert {name for name, form in forms.items() if form == "plain"} == {"kubelet", "kubectl", "runc"}
     assert set(forms.values()) == {"plain", "tar"}
+    versions = stack.release.versions
+    told = {row[3]: row[2] for row in rows}
+    assert (told["kubectl"], told["cni-plugins"]) == (versions.kubernetes, versions.cni_plugins)
 
 
 def test_images_are_given_by_digest_and_by_tag(stack: settings.Stack) -> None:

@@ -119,6 +119,21 @@ def _no_image(bench: Bench) -> None:
     bench.mirror.missing.add(f"/v2/registry.k8s.io/etcd/manifests/{digest}")
 
 
+def _runs(**minors: str) -> Callable[[Bench], None]:
+    """A master whose programs are of these minor versions."""
+
+    def changed(bench: Bench) -> None:
+        for name in {"etcd", "kube-apiserver"} & minors.keys():
+            image = f"registry.lab/mine/{name}:v{minors[name]}.13-0@sha256:{'1' * 64}"
+            bench.host.file(f"etc/kubernetes/manifests/{name}.yaml", f"spec:\n  containers:\n    image: {image}\n")
+        if "kubelet" in minors:
+            bench.host.stub("systemctl", "[ \"$*\" = 'show --property MainPID --value kubelet' ] && echo 4711")
+            bench.host.file("proc/4711/exe", f"#!/bin/sh\necho Kubernetes v{minors['kubelet']}.2\n")
+            (bench.host.root / "proc/4711/exe").chmod(0o755)
+
+    return changed
+
+
 REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
     "not root": ("shaolin", _stub("id", "echo 1000"), "not as root", "evenkeel:ssh.user"),
     "another init": ("shaolin", _no_systemd, "openrc-init, not systemd", "boots with systemd"),
@@ -149,6 +164,15 @@ REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
         "no cgroup controller memory",
         "cgroup_disable=memory",
     ),
+    "a minor version of Kubernetes left out": (
+        "shaolin",
+        _runs(**{"kube-apiserver": "1.34", "etcd": "3.6"}),
+        "its kube-apiserver is 1.34, and only one of 1.35, 1.36 can become 1.36.3",
+        "a release of each minor version between",
+    ),
+    "an older Kubernetes": ("shaolin", _runs(**{"kube-apiserver": "1.37"}), "its kube-apiserver is 1.37", "a backup"),
+    "an older etcd": ("shaolin", _runs(etcd="3.7"), "its etcd is 3.7, and only one of 3.5, 3.6 can", "recover.md"),
+    "a kubelet too old": ("huashan", _runs(kubelet="1.32"), "its kubelet is 1.32, and only one of 1.33", "promote"),
     "br_netfilter": ("shaolin", _no_bridge, "br_netfilter is neither loaded nor can be", "6.1.0"),
     "overlay": ("huashan", _file("proc/filesystems", "nodev proc\n"), "overlay is neither loaded", "6.1.0"),
     "address": (
@@ -236,6 +260,11 @@ ALLOWED: dict[str, tuple[str, Callable[[Bench], None], dict[str, str]]] = {
     "a module that can be loaded": (
         "shaolin",
         _loadable_bridge,
+        {},
+    ),
+    "the minor versions before": (
+        "shaolin",
+        _runs(**{"kube-apiserver": "1.35", "etcd": "3.5", "kubelet": "1.33"}),
         {},
     ),
     "a clock 1.4 s off": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 1.4), {}),
