@@ -20,6 +20,11 @@ API_PORT = 6443
 ETCD_CLIENT_PORT = 2379
 ETCD_PEER_PORT = 2380
 ETCD_METRICS_PORT = 2381
+# Entries of etcd's log between two snapshots of its own. kubeadm has 10000, which a young cluster reaches only after half
+# an hour. Until then a member of 3.6 that starts finds the cluster version of 3.5 in its log, takes it for a downgrade,
+# and writes a snapshot in which those who joined later are members but do not vote: from its next start on it takes no
+# answer from them, and where it votes alone it leads a cluster of one, beside the others.
+ETCD_SNAPSHOT_COUNT = "1000"
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
 
@@ -59,7 +64,7 @@ def etcd(stack: Stack, host: Host) -> File:
         "peer-key-file": f"{PKI}/etcd/peer.key",
         "peer-trusted-ca-file": f"{PKI}/etcd/ca.crt",
         "peer-client-cert-auth": "true",
-        "snapshot-count": "10000",
+        "snapshot-count": ETCD_SNAPSHOT_COUNT,
         "listen-metrics-urls": f"http://127.0.0.1:{ETCD_METRICS_PORT}",
         **(_ETCD_GUARDS_3_5 if stack.release.versions.etcd.startswith("3.5.") else _ETCD_GUARDS),
     }

@@ -27,7 +27,8 @@ SECTIONS = {
 }
 AUTHORITY_NAMES = {"ca": "ca", "front-proxy-ca": "frontProxyCa", "etcd-ca": "etcdCa"}
 
-# Flags that kubeadm gives another value than the stack does, or that etcd 3.5 spelt otherwise: nobody's own settings.
+# Flags that kubeadm gives another value than the stack does, or that etcd 3.5 spelt otherwise: nobody's own settings;
+# and flags that are nobody's own as long as they have these values.
 _KUBEADMS_OWN = {
     "kube-apiserver": {"etcd-servers"},
     "etcd": {
@@ -35,6 +36,7 @@ _KUBEADMS_OWN = {
         *("experimental-initial-corrupt-check", "experimental-watch-progress-notify-interval"),
     },
 }
+_KUBEADMS_VALUES = {"etcd": {"snapshot-count": "10000"}}
 # Fields of kube-proxy's whose zero is a setting: where nobody has set them, kubeadm writes null.
 _ZERO_COUNTS = {
     *("maxPerCore", "min", "tcpEstablishedTimeout", "tcpCloseWaitTimeout"),
@@ -124,8 +126,9 @@ def _cluster(cluster: Cluster, usual: Mapping[str, Mapping[str, str]]) -> Tree:
 
 
 def _own_flags(program: str, given: Mapping[str, str], usual: Mapping[str, str]) -> dict[str, str]:
-    kubeadms = _KUBEADMS_OWN.get(program, set())
-    return {name: value for name, value in given.items() if name not in kubeadms and usual.get(name) != value}
+    kubeadms, values = _KUBEADMS_OWN.get(program, set()), _KUBEADMS_VALUES.get(program, {})
+    own = {name: value for name, value in given.items() if name not in kubeadms and usual.get(name) != value}
+    return {name: value for name, value in own.items() if values.get(name) != value}
 
 
 def _host(cluster: Cluster, node: Node, ssh: Ssh) -> Tree:

@@ -208,6 +208,17 @@ def test_a_cluster_from_bare_hosts_is_born_at_that_version_too(grown: Grown) -> 
         assert trial.program.steps() == []
 
 
+def test_a_release_that_leaves_out_a_minor_version_is_refused_before_any_host_changes(grown: Grown) -> None:
+    """``promote`` refuses it too, but anybody can write another release into a stack's file."""
+    newest = Program(NAME, {**grown.program.values, "release": locked(stack.release_name())})
+    refused = newest.up()
+    assert refused.code != 0
+    for master in MASTERS:
+        assert f"{master}: preflight: its kube-apiserver is {older.RELEASE}, and only one of" in refused.text
+    left = {step["urn"].rpartition("-")[2] for step in grown.program.steps()}
+    assert left <= {"preflight"}
+
+
 def test_the_next_release_brings_it_another_kubernetes_and_another_etcd_and_nobody_notices(grown: Grown) -> None:
     """How a cluster that was taken in at an old version goes on. No other test upgrades either of the two."""
     promoted = Program(NAME, {**grown.program.values, "release": locked(older.NEXT)})
@@ -226,4 +237,15 @@ def test_the_next_release_brings_it_another_kubernetes_and_another_etcd_and_nobo
         assert (seen["failures"], seen["lost_writes"]) == (0, 0), (kind, seen["errors"])
     ours = {pod: container for pod, container in before.items() if "flannel" not in pod}
     assert ours.items() <= adopted_workload.containers(grown.cluster).items()
+    truths_hold(promoted)
+
+
+def test_members_know_each_other_however_often_they_start_with_the_next_etcd(grown: Grown) -> None:
+    """A young cluster's did not from the second start on: etcd 3.6 took the version before it, still in its log, for a
+    downgrade, and forgot who had joined since. A second and a third start here: the settings, and the way back."""
+    promoted = Program(NAME, {**grown.program.values, "release": locked(older.NEXT)})
+    truths_hold(promoted, [f"test_rolls.py::{ROLL}"])
+    promoted.up().ok()
+    logs = kubeadm_cluster.run(SECOND, "cat /var/log/pods/kube-system_etcd-*/etcd/*.log")
+    assert "Validation on configuration change failed" not in logs
     truths_hold(promoted)

@@ -36,6 +36,17 @@ def test_what_a_user_has_set_comes_along() -> None:
     assert {"controllerManager", "scheduler", "etcd"}.isdisjoint(section)
 
 
+def test_how_often_etcd_snapshots_itself_comes_along_where_it_is_not_kubeadms_own_number() -> None:
+    """kubeadm's keeps a young cluster's members from knowing each other after etcd 3.5 becomes 3.6."""
+    path, usual = "/etc/kubernetes/manifests/etcd.yaml", "--snapshot-count=10000\n"
+
+    def changed(files: dict[str, str], _answers: dict[str, Any]) -> None:
+        assert usual in files[path]
+        files[path] = files[path].replace(usual, "--snapshot-count=5000\n")
+
+    assert sections(sample.read(changed))["cluster"]["etcd"] == {"extraArgs": {"snapshot-count": "5000"}}
+
+
 def test_networks_names_and_addresses_come_along() -> None:
     found = sections(sample.read())
     section = found["cluster"]
