@@ -39,7 +39,7 @@ class Step:
 class Preview:
     """A preview: its stack, hosts, and the steps that do something; ``runs``: the release that is up, and the next.
 
-    ``masters`` are those of the hosts that shall be.
+    ``masters`` are the hosts that have the role in the settings to come.
     """
 
     stack: str
