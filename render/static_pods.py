@@ -20,10 +20,10 @@ API_PORT = 6443
 ETCD_CLIENT_PORT = 2379
 ETCD_PEER_PORT = 2380
 ETCD_METRICS_PORT = 2381
-# Entries of etcd's log between two snapshots of its own. kubeadm has 10000, which a young cluster has after half an
-# hour at the earliest. Until then a member of 3.6 that starts finds the cluster version of 3.5 in its log, takes it for
-# a downgrade, and writes a snapshot in which those who joined later are members but do not vote. From its next start
-# on it takes no answer from them, and where it votes alone it leads a cluster of one, beside the others.
+# Entries of etcd's log between two snapshots of its own. kubeadm has 10000, and a young cluster has yet to come there.
+# Until then a member of 3.6 that starts finds the cluster version of 3.5 in its log, takes it for a downgrade, and
+# writes a snapshot in which those who joined later are members but do not vote. From its next start on it takes no
+# answer from them, and where it votes alone it leads a cluster of one, beside the others.
 ETCD_SNAPSHOT_COUNT = "1000"
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259

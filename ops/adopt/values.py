@@ -127,8 +127,8 @@ def _cluster(cluster: Cluster, usual: Mapping[str, Mapping[str, str]]) -> Tree:
 
 def _own_flags(program: str, given: Mapping[str, str], usual: Mapping[str, str]) -> dict[str, str]:
     kubeadms, values = _KUBEADMS_OWN.get(program, set()), _KUBEADMS_VALUES.get(program, {})
-    own = {name: value for name, value in given.items() if name not in kubeadms and usual.get(name) != value}
-    return {name: value for name, value in own.items() if values.get(name) != value}
+    nobodys = usual.items() | values.items()
+    return {name: value for name, value in given.items() if name not in kubeadms and (name, value) not in nobodys}
 
 
 def _host(cluster: Cluster, node: Node, ssh: Ssh) -> Tree:
