@@ -18,6 +18,7 @@ from components.pki import ClusterPki, ClusterPkiArgs
 from components.preparation import Preparation, PreparationArgs
 from components.release_pin import release_pin
 from components.rollout import Rollout, RolloutArgs, forget_departed
+from components.settling import settled
 from components.worker_node import WorkerNode, WorkerNodeArgs
 from render.network import api_endpoint
 
@@ -89,4 +90,6 @@ pulumi.export("workers", {name: host.address for name, host in stack.workers().i
 pulumi.export("loadBalancers", {name: host.address for name, host in stack.load_balancers().items()})
 pulumi.export("certificates", pki.summary())
 pulumi.export("etcdCluster", membership.stdout)
-pulumi.export("release", release_pin(stack, [membership, *last]))
+release = release_pin(stack, [membership, *last])
+pulumi.export("release", release)
+pulumi.run(settled(release))

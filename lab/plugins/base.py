@@ -1,15 +1,12 @@
-"""What every plugin server shares: serving, errors a user can read, logs to the engine, cancelling, and refusing
-unknown inputs.
+"""What every plugin server shares: errors a user can read, logs to the engine, cancelling, and refusing unknown inputs.
 
-Does not own: the form of values (``values``) or the resources themselves.
+Does not own: which process serves it (``serving``), the form of values (``values``) or the resources themselves.
 """
 
 import asyncio
 import difflib
-import os
-import signal
-import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # ships no types
@@ -18,9 +15,7 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # ships n
 from pulumi.provider.experimental.provider import CheckFailure, Provider
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # the SDK's own message size limit, not exported
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
-
-ORPHAN_CHECK_SECONDS = 1.0
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2
 
 
 class PluginError(Exception):
@@ -113,32 +108,10 @@ class Servicer(ProviderServicer):
     Delete = _guarded("Delete")
 
 
-def serve(version: str, make: Callable[[Engine], Provider], servicer: type[Servicer] = Servicer) -> None:
-    """Runs a plugin server until its engine ends it, or dies."""
-    if len(sys.argv) == 1:
-        sys.exit("this is a Pulumi plugin: the pulumi engine starts it, with its own address as the last argument")
-    address = sys.argv[-1]
-    asyncio.run(_serve(servicer(version, make(Engine(address)), address)))
+@dataclass(frozen=True)
+class Plugin:
+    """A package's plugin, for a process to serve (``lab.plugins.serving``)."""
 
-
-async def _serve(servicer: Servicer) -> None:
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    orphaned = asyncio.create_task(_set_when_orphaned(ended))
-    print(port, flush=True)
-    await ended.wait()
-    orphaned.cancel()
-    await server.stop(grace=0)
-
-
-async def _set_when_orphaned(ended: asyncio.Event) -> None:
-    """An engine that is killed ends nobody; its plugins notice that they have another parent now."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(ORPHAN_CHECK_SECONDS)
-    ended.set()
+    version: str
+    make: Callable[[Engine], Provider]
+    servicer: type[Servicer] = Servicer

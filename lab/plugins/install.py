@@ -22,21 +22,31 @@ def install(home: Path, bin_dir: Path, python: Path) -> None:
     """Writes every plugin into ``home`` (a PULUMI_HOME) and ``pulumi`` with its language host into ``bin_dir``."""
     for name, version in PLUGINS.items():
         folder = home / "plugins" / f"resource-{name}-v{version}"
-        _write_program(folder / f"pulumi-resource-{name}", python, f"lab.plugins.{name}")
+        write_plugin(folder / f"pulumi-resource-{name}", python, f"lab.plugins.{name}.plugin:PLUGIN")
     runner = bin_dir / "pulumi-language-python-exec"
-    _write_program(bin_dir / "pulumi-language-python", python, "lab.language", str(runner))
+    _write_program(bin_dir / "pulumi-language-python", _command(python, "lab.language", str(runner)))
     _place(_language_exec(), runner)
     # The engine looks for its language host beside its own executable, links resolved: a symlink would not do.
     _place(toolchain.binary("pulumi", "pulumi"), bin_dir / "pulumi")
 
 
-def _write_program(path: Path, python: Path, module: str, *arguments: str) -> None:
-    """Shell, as a shebang is limited in length; no PYTHONPATH, which the user's program would inherit."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_plugin(path: Path, python: Path, name: str) -> None:
+    """Writes the program that the engine starts as the plugin that ``name`` (``module:attribute``) says."""
+    launch = [str(python), "-I", "-S", str(Path(__file__).with_name("launch.py")), name]
+    _write_program(path, [*launch, *_command(python, "lab.plugins", name)])
+
+
+def _command(python: Path, module: str, *arguments: str) -> list[str]:
+    """Runs a module of this clone; no PYTHONPATH, which the user's program would inherit."""
     start = f"import runpy, sys; sys.path.insert(0, {str(CLONE)!r}); runpy.run_module({module!r}, run_name='__main__')"
-    command = shlex.join(["exec", str(python), "-P", "-c", start, *arguments])
+    return [str(python), "-P", "-c", start, *arguments]
+
+
+def _write_program(path: Path, command: list[str]) -> None:
+    """Shell, as a shebang is limited in length."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(f'#!/bin/sh\n{command} "$@"\n')
+    fresh.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     fresh.chmod(0o755)
     fresh.replace(path)
 

@@ -1,23 +1,23 @@
 """Plugin servers that say yes: a state grows as in a real ``up``, and no host, engine or cluster is asked for anything.
 
 Everything but the doing is the lab's own: which inputs there are, what is a change, and what a preview says of it.
-Run as ``python -m tests.hostless.plugins NAME``. A command whose name stands in ``EVENKEEL_TEST_FAILING`` fails.
+A command whose name stands in ``EVENKEEL_TEST_FAILING`` fails.
 """
 
 import os
 import secrets
-import sys
 from pathlib import Path
 
 from pulumi.provider.experimental import provider as sdk
 
 from lab.plugins import PLUGINS
-from lab.plugins.base import Engine, PluginError, serve
+from lab.plugins.base import Engine, Plugin, PluginError
 from lab.plugins.command.remote import Command
 from lab.plugins.docker.containers import Container
 from lab.plugins.docker.engine import Daemon
 from lab.plugins.docker.images import RemoteImage
 from lab.plugins.docker.provider import CONTAINER, IMAGE, DockerProvider
+from lab.plugins.install import write_plugin
 from lab.plugins.kubernetes import apply, kinds, objects
 from lab.plugins.kubernetes.provider import KubernetesProvider
 from lab.plugins.tables import Call, TableProvider, Values
@@ -29,12 +29,9 @@ STANDING_IN = ("command", "docker", "kubernetes")
 
 def install(home: Path, python: Path) -> None:
     """Puts them in the place of the lab's own in ``home``, a PULUMI_HOME."""
-    start = (
-        f"import runpy, sys; sys.path.insert(0, {str(CLONE)!r}); runpy.run_module({__name__!r}, run_name='__main__')"
-    )
     for name in STANDING_IN:
         program = home / "plugins" / f"resource-{name}-v{PLUGINS[name]}" / f"pulumi-resource-{name}"
-        program.write_text(f'#!/bin/sh\nexec {python} -P -c "{start}" {name} "$@"\n')
+        write_plugin(program, python, f"{__name__}:{name.upper()}")
 
 
 class _Command(Command):
@@ -95,12 +92,6 @@ class _Kubernetes(KubernetesProvider):
         """There is nothing in any cluster."""
 
 
-MAKERS = {
-    "command": lambda engine: TableProvider(engine, {"command:remote:Command": _Command()}),
-    "docker": _Docker,
-    "kubernetes": _Kubernetes,
-}
-
-if __name__ == "__main__":
-    served = sys.argv[1]
-    serve(PLUGINS[served], MAKERS[served])
+COMMAND = Plugin(PLUGINS["command"], lambda engine: TableProvider(engine, {"command:remote:Command": _Command()}))
+DOCKER = Plugin(PLUGINS["docker"], _Docker)
+KUBERNETES = Plugin(PLUGINS["kubernetes"], _Kubernetes)

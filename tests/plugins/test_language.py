@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.plugins.engine import Project, blank, engine, project
+from tests.plugins.engine import Project, blank, engine, lab_only, project
 
 __all__ = ["blank", "engine", "project"]
 
@@ -63,3 +63,30 @@ def test_a_mandatory_policy_stops_the_deployment(project: Project) -> None:
     text = project.failing_up("--policy-pack", "policy")
     assert "no UUIDs here" in text
     assert "uuid" not in project.resources()
+
+
+@lab_only
+def test_plugins_are_served_by_the_language_host_and_start_no_interpreter_of_their_own(project: Project) -> None:
+    """They would start none the less if it refused, each while all else waits for a third of a second."""
+    project.program(
+        """
+        import os
+        import pulumi_random as random
+
+        def parent(process):
+            return int(pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+        def plugins(_):
+            engine, found = parent(os.getppid()), []
+            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                words = path.read_bytes().decode().split(chr(0))
+                if "lab.plugins.random.plugin:PLUGIN" in words and parent(path.parent.name) == engine:
+                    found.append(words[3])
+            return found
+
+        pulumi.export("plugins", random.RandomUuid("uuid").result.apply(plugins))
+        """
+    )
+    project.up()
+    (started,) = project.outputs()["plugins"]
+    assert started.endswith("lab/plugins/launch.py")
