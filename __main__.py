@@ -81,7 +81,8 @@ if stack.harbor and hub_secrets:
     pulumi.export("harborNodes", {name: host.address for name, host in stack.hubs().items()})
     pulumi.export("harborCa", hub_secrets.ca)
 
-membership = forget_departed(stack, next(iter(masters.values())), after=[addons, rollout])
+# A node's annotation tells which are the stack's own; pods that still start are nothing to wait for.
+membership = forget_departed(stack, next(iter(masters.values())), after=[*addons.node_roles.values(), rollout])
 
 pulumi.export("apiEndpoint", api_endpoint(stack))
 pulumi.export("kubeconfig", kubeconfig_of(stack, pki, "admin"))
@@ -90,6 +91,6 @@ pulumi.export("workers", {name: host.address for name, host in stack.workers().i
 pulumi.export("loadBalancers", {name: host.address for name, host in stack.load_balancers().items()})
 pulumi.export("certificates", pki.summary())
 pulumi.export("etcdCluster", membership.stdout)
-release = release_pin(stack, [membership, *last])
+release = release_pin(stack, [membership, *addons.objects, *last])
 pulumi.export("release", release)
 pulumi.run(settled(release))

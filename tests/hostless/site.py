@@ -141,7 +141,7 @@ def make(folder: Path, environment: Mapping[str, str]) -> Site:
         if not path.name.endswith(".lock.yaml"):
             lock(folder, path.stem)
     samples.write_files(folder)
-    backend = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
+    backend = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip"}
     return Site(folder, {**environment, **backend})
 
 
