@@ -21,7 +21,10 @@ from lab.shell import run
 RECIPES = Path(__file__).with_name("images.yaml")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SYSTEM_FILES = {"/etc/passwd": "root:x:0:0:root:/:/bin/sh\n", "/etc/nsswitch.conf": "hosts: files dns\n"}
+OCI = "application/vnd.oci.image"
 PAUSE_SOURCE = "build/pause/linux/pause.c"
+
+Descriptor = dict[str, str | int]
 
 
 class Recipe(BaseModel):
@@ -52,11 +55,11 @@ def push(recipe: Recipe, root: Path, references: Sequence[str], architecture: st
     ``{name}`` in the recipe's environment stands for that version of the release; programs are those of the versions.
     """
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
-        archive = Path(scratch) / "image.tar"
+        layout = Path(scratch) / "image"
         environment = [f"{name}={value.format(**versions)}" for name, value in recipe.env.items()]
-        _pack(_tree(recipe, root, Path(scratch), versions), recipe, environment, architecture, archive)
+        _pack(_tree(recipe, root, Path(scratch), versions), recipe, environment, architecture, layout)
         for reference in references:
-            run([toolchain.binary("crane", "crane"), "push", "--insecure", archive, reference])
+            run([toolchain.binary("crane", "crane"), "push", "--insecure", layout, reference])
 
 
 def _tree(recipe: Recipe, root: Path, scratch: Path, versions: Mapping[str, str]) -> Tree:
@@ -93,18 +96,33 @@ def _pause(scratch: Path) -> Path:
     return target
 
 
-def _pack(tree: Tree, recipe: Recipe, environment: list[str], architecture: str, archive: Path) -> None:
-    """An archive as ``docker save`` writes it."""
-    layer = archive.with_name("layer.tar")
-    with layer.open("wb") as target:
+def _pack(tree: Tree, recipe: Recipe, environment: list[str], architecture: str, layout: Path) -> None:
+    """An OCI image layout. The layer is not compressed: every host would spend seconds of this machine on it."""
+    blobs = layout / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    archive = layout / "layer.tar"
+    with archive.open("wb") as target:
         tree.write(target)
-    with layer.open("rb") as packed:
+    with archive.open("rb") as packed:
         digest = hashlib.file_digest(packed, "sha256").hexdigest()
+    layer = _descriptor("layer.v1.tar", digest, archive.stat().st_size)
+    archive.rename(blobs / digest)
     process = {"User": recipe.user, "Env": [PATH, *environment], "Entrypoint": recipe.entrypoint}
     layers = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
     config = {"architecture": architecture, "os": "linux", "config": process, "rootfs": layers}
-    manifest = [{"Config": "config.json", "RepoTags": [], "Layers": ["layer.tar"]}]
-    image = Tree(files={"layer.tar": layer})
-    image.contents = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
-    with archive.open("wb") as target:
-        image.write(target)
+    parts = {"config": _blob(blobs, "config.v1+json", config), "layers": [layer]}
+    manifest = _blob(blobs, "manifest.v1+json", {"schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json", **parts})
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+    (layout / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
+
+
+def _blob(folder: Path, kind: str, content: object) -> Descriptor:
+    """Writes JSON under its digest."""
+    text = json.dumps(content).encode()
+    digest = hashlib.sha256(text).hexdigest()
+    (folder / digest).write_bytes(text)
+    return _descriptor(kind, digest, len(text))
+
+
+def _descriptor(kind: str, digest: str, size: int) -> Descriptor:
+    return {"mediaType": f"{OCI}.{kind}", "digest": f"sha256:{digest}", "size": size}

@@ -53,9 +53,11 @@ class Program:
         """``pulumi up``; ``changes`` are settings by section, such as ``{"cluster": {"etcd": ...}}``."""
         return self._run(["up", "--yes", "--skip-preview", *arguments], changes)
 
-    def preview(self, changes: Mapping[str, Any] | None = None, arguments: Sequence[str] = ()) -> Run:
-        """``pulumi preview`` as a person reads it."""
-        return self._run(["preview", *arguments], changes)
+    def preview(
+        self, changes: Mapping[str, Any] | None = None, arguments: Sequence[str] = (), log: Path | None = None
+    ) -> Run:
+        """``pulumi preview`` as a person reads it; standard error goes to ``log``, if there is one."""
+        return self._run(["preview", *arguments], changes, log)
 
     def steps(self, changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """What a preview would do to each resource, as the engine's JSON; unchanged ones are left out."""
@@ -131,7 +133,11 @@ class Program:
         return ["--config-file", str(path)]
 
     def _begin(
-        self, words: Sequence[str], changes: Mapping[str, Any] | None, output: IO[str] | int
+        self,
+        words: Sequence[str],
+        changes: Mapping[str, Any] | None,
+        output: IO[str] | int,
+        errors: IO[str] | int = subprocess.STDOUT,
     ) -> "subprocess.Popen[str]":
         """The engine, in a session of its own, so that everything that it starts can be ended with it."""
         stack.release_abandoned_locks()
@@ -141,14 +147,15 @@ class Program:
             env=engine.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )
 
-    def _run(self, words: Sequence[str], changes: Mapping[str, Any] | None) -> Run:
+    def _run(self, words: Sequence[str], changes: Mapping[str, Any] | None, log: Path | None = None) -> Run:
         started = time.monotonic()
-        process = self._begin(words, changes, subprocess.PIPE)
+        with log.open("w") if log else contextlib.nullcontext(subprocess.STDOUT) as errors:
+            process = self._begin(words, changes, subprocess.PIPE, errors)
         try:
             text, _ = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
