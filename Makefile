@@ -32,7 +32,8 @@ test: check
 	$(PY) -m lab toolchain
 	$(PY) -m pytest -n 2 --dist loadfile -m built
 	$(PY) -m lab up
-	$(PY) -m pytest tests/lab -m "lab and not long" --durations=20
+	$(PY) -m pytest tests/lab -m "lab and not long and not alone" -n 2 --dist loadgroup --durations=20
+	$(PY) -m pytest tests/lab -m "lab and not long and alone" --durations=20
 
 # Tests of the lab that CI has no time for: Harbor on hubs, growing a kubeadm cluster, damage by hand, runs killed ten times.
 long: up

@@ -1,4 +1,7 @@
-"""What the machine was like when a test of the lab failed, told with the failure.
+"""Which tests of the lab may run beside each other, and what the machine was like when one failed.
+
+Stack ``dev`` is one, so tests that use it come one after another; a second worker (``make test``) has those that have
+spare hosts for themselves. A test that measures seconds is marked ``alone`` and has no part in that.
 
 A limit that is missed where neither processor nor disk has time is another fault than the same on an idle machine, and
 nobody can tell afterwards. Does not own any limit.
@@ -15,6 +18,14 @@ from lab.paths import CLONE
 
 PRESSURE = Path("/proc/pressure")  # not on every kernel
 GIB = 1 << 30
+
+
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts every test in the group of stack ``dev`` that names no other."""
+    for item in items:
+        if item.get_closest_marker("lab") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("dev"))
 
 
 @pytest.hookimpl(wrapper=True)

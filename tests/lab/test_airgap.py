@@ -27,7 +27,7 @@ cat >"/home/$1/.ssh/authorized_keys"
 chown "$1" "/home/$1/.ssh/authorized_keys"
 """
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ WHOLE_SECONDS = 60.0
 
 Seen = Mapping[str, Mapping[str, Any]]
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ MEMBERS = " ".join(f"{name}=https://{hosts.ADDRESSES[name]}:2380" for name in MA
 UNIT = "evenkeel-handover"
 APISERVER = "$(grep -lsx kube-apiserver /proc/[0-9]*/comm | cut -d / -f 3)"
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module", autouse=True)

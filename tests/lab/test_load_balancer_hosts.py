@@ -28,7 +28,7 @@ PORT, STATUS_PORT = 6443, 8404
 NAMES = ("shaolin", "wudang", "emei")
 LONGEST_OUTAGE = 2.0
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 @dataclasses.dataclass(frozen=True)

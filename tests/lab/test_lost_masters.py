@@ -37,7 +37,7 @@ AS_FIRST = {
     "--skip-hash-check": "",
 }
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
 
 
 @dataclass(frozen=True)

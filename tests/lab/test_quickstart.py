@@ -20,7 +20,7 @@ MASTER = "wudang"
 BACK_SECONDS = 20
 DEV_ = {"NAME": "dev"}
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 def types(line: str, more: str = "") -> str:

@@ -29,7 +29,7 @@ from tests.lab.leaks import TOKEN, Secrets, of_deployment, private_lines
 from tests.lab.process_watch import ProcessWatch
 from tests.lab.trial import Trial, on_spares
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 MASTER, WORKER = "spare9", "spare10"
 ROLES: dict[str, list[str]] = {MASTER: ["master", "lb"], WORKER: ["worker"]}
