@@ -11,9 +11,10 @@ import contextlib
 import importlib
 import os
 import signal
+import socket
+import struct
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc.aio  # type: ignore[import-untyped]  # ships no types
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # the SDK's own message size limit, not exported
@@ -23,6 +24,7 @@ from lab.plugins.base import Engine, Plugin
 from lab.plugins.launch import door_of
 
 ORPHAN_CHECK_SECONDS = 1.0
+CREDENTIALS = struct.Struct("3i")  # process, user and group, as the kernel tells of who has connected
 
 
 @contextlib.asynccontextmanager
@@ -62,8 +64,11 @@ async def until_ended() -> None:
 
 
 async def _serve_caller(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One plugin, for as long as the process is there that the engine takes for it."""
+    """One plugin, for as long as the process is there that the engine takes for it; only for our own user."""
     with contextlib.closing(writer):
+        peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        if CREDENTIALS.unpack(peer)[1] != os.getuid():
+            return
         name, engine = (await reader.readline()).decode().split()
         async with serving(name, engine) as port:
             writer.write(f"{port}\n".encode())
@@ -76,9 +81,9 @@ async def _alone(name: str, engine: str) -> None:
         await until_ended()
 
 
-def main() -> Any:
+def main() -> None:
     """Serves one plugin in this process: arguments are its name and, last, the engine's address."""
     _, name, *rest = sys.argv
     if not rest:
-        return "this is a Pulumi plugin: the pulumi engine starts it, with its own address as the last argument"
-    return asyncio.run(_alone(name, rest[-1]))
+        sys.exit("this is a Pulumi plugin: the pulumi engine starts it, with its own address as the last argument")
+    asyncio.run(_alone(name, rest[-1]))
