@@ -9,6 +9,7 @@ import json
 
 from pulumi.provider.experimental import provider as sdk
 
+from lab.plugins import PLUGINS
 from lab.plugins.base import Engine, PluginError
 from lab.plugins.kubernetes import apply, diffing, kinds, kubeconfig, naming, objects, options, readiness
 from lab.plugins.kubernetes.cluster import ApiError, Cluster, NoSuchKindError
@@ -16,8 +17,6 @@ from lab.plugins.kubernetes.kinds import Kind
 from lab.plugins.kubernetes.objects import Object, Properties, identifier, metadata, name_of
 from lab.plugins.kubernetes.server import InitFailedError
 from lab.plugins.values import has_unknown, plain, plain_map
-
-VERSION = "4.32.0"
 
 ANNOTATIONS = ("autonamed", "deletionPropagationPolicy", "patchFieldManager", "patchForce", "skipAwait")
 KNOWN_ANNOTATIONS = frozenset(f"pulumi.com/{name}" for name in (*ANNOTATIONS, "timeoutSeconds"))
@@ -35,7 +34,7 @@ class KubernetesProvider(sdk.Provider):
         self._cluster: Cluster
 
     async def get_schema(self, request: sdk.GetSchemaRequest) -> sdk.GetSchemaResponse:
-        return sdk.GetSchemaResponse(json.dumps({"name": "kubernetes", "version": VERSION}))
+        return sdk.GetSchemaResponse(json.dumps({"name": "kubernetes", "version": PLUGINS["kubernetes"]}))
 
     async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         return sdk.CheckResponse(request.new_inputs, options.faults(plain_map(request.new_inputs)))
