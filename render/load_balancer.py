@@ -80,7 +80,7 @@ class Service:
     listen: int
     upstreams: tuple[Upstream, ...]
     check: HttpCheck = HttpCheck()
-    connect_timeout: str = "1s"
+    connect_timeout: str = "500ms"
     proxy_timeout: str = "10m"
     max_fails: int = 1
     fail_timeout: str = "5s"

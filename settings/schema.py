@@ -155,7 +155,7 @@ class LoadBalancer(Section):
     extra_sans: list[SubjectAltName] = []
     vip: Vip | None = None
     proxy_timeout: Duration = "10m"
-    connect_timeout: Duration = "1s"
+    connect_timeout: Duration = "500ms"  # a client with a second to spare is answered by the next upstream meanwhile
     max_fails: Annotated[int, Field(ge=1, le=100)] = 1
     fail_timeout: Duration = "5s"
     weights: dict[str, Annotated[int, Field(ge=1, le=256)]] = {}

@@ -80,7 +80,8 @@ def expect(seen: Seen, seconds: float) -> None:
     for kind, report in seen.items():
         gap = report["longest_gap_seconds"]
         print(f"{kind}: {report['requests']} requests, {report['failures']} failed, longest gap {gap:.2f} s")
-        assert gap <= seconds, report["errors"]
+        print(*report["errors"], sep="\n")
+        assert gap <= seconds
         assert report["lost_writes"] == 0
         assert report["requests"] > report["failures"] * 2
 

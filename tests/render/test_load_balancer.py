@@ -43,7 +43,7 @@ def test_what_users_tune_reaches_nginx(tmp_path: Path) -> None:
     tuned = {
         "port": 8443,
         "proxyTimeout": "1h",
-        "connectTimeout": "500ms",
+        "connectTimeout": "700ms",
         "maxFails": 3,
         "failTimeout": "20s",
         "weights": {"wudang": 5},
@@ -56,7 +56,7 @@ def test_what_users_tune_reaches_nginx(tmp_path: Path) -> None:
     text = conf(stack)
     assert "listen 8443;" in text
     assert "proxy_timeout 1h;" in text
-    assert "proxy_connect_timeout 500ms;" in text
+    assert "proxy_connect_timeout 700ms;" in text
     assert "listen 192.0.2.31:9404;" in text
 
 
