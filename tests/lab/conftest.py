@@ -5,6 +5,8 @@ spare hosts for themselves. A test whose limits are a few seconds, or less, is m
 
 A limit that is missed where neither processor nor disk has time is another fault than the same on an idle machine, and
 nobody can tell afterwards. Does not own any limit.
+
+Silence lasts longer than any test: what must be silent for a minute is begun by one test and looked at by a later one.
 """
 
 import os
@@ -15,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from lab.paths import CLONE
+from tests.lab import idle
+from tests.lab.idle import Idle
 
 PRESSURE = Path("/proc/pressure")  # not on every kernel
 GIB = 1 << 30
@@ -26,6 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("lab") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("dev"))
+
+
+@pytest.fixture(scope="session")
+def streams() -> Iterator[Idle]:
+    """Silent since before the first test that asks for them; the tests between that one and the last leave them be."""
+    with idle.following() as both:
+        yield both
 
 
 @pytest.hookimpl(wrapper=True)
