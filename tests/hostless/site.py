@@ -115,7 +115,11 @@ def lock(folder: Path, release: str) -> None:
 
 @pytest.fixture(scope="session")
 def hostless(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment that finds the engine, and plugins that ask nobody."""
+    """The environment that finds the engine, and plugins that ask nobody.
+
+    The engine writes the state once, at the end: writing it whole for each step is most of what such an `up` costs, and
+    nobody ends one in its midst here.
+    """
     home = tmp_path_factory.mktemp("hostless")
     install(home, home / "bin", Path(sys.executable))
     plugins.install(home, Path(sys.executable))
@@ -124,6 +128,8 @@ def hostless(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
         "PULUMI_CONFIG_PASSPHRASE": "hostless",
+        "PULUMI_EXPERIMENTAL": "true",
+        "PULUMI_SKIP_CHECKPOINTS": "true",
         "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
     }
     return {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")} | own
