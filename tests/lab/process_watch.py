@@ -1,30 +1,47 @@
 """Every process's arguments on this machine, the lab's hosts included, for as long as it watches.
 
 The hosts are containers, so their processes are this machine's too: one reader sees them all, those of the engine and
-its plugins as well. A process is read again and again in its first second, in which it turns from its parent's copy
-into a program of its own. Does not own what is looked for (``tests.lab.leaks``).
+its plugins as well. The kernel tells of each program that begins (its connector for process events, linux/cn_proc.h),
+and its arguments are read at once; a look at all of them each second is for who writes others over his own.
+Does not own what is looked for (``tests.lab.leaks``).
 """
 
 import contextlib
+import errno
 import os
+import socket
+import struct
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
 
-PAUSE = 0.001
-YOUNG = 1.0  # seconds
-FIRST = -20  # its priority: a busy machine would else run short-lived processes between two of its looks
+NETLINK_CONNECTOR = 11
+RECEIVE_BUFFER_BY_ROOT = 33  # SO_RCVBUFFORCE: beyond what the machine allows to others
+PROCESS_EVENTS = (1, 1)  # the connector's index and value
+LISTEN = 1
+BEGINS = 2  # exec, among the kinds of events
+HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+MESSAGE = struct.Struct("=IIIIHH")  # index, value, sequence, acknowledged, length, flags
+EVENT = struct.Struct("=IIQII")  # kind, processor, time, process, its group
+DONE = 3
+KEPT_BYTES = 32 << 20  # events that wait for the reader
+LOOK_SECONDS = 1.0
+FIRST = -20  # its priority: a busy machine would else run a short-lived process to its end before it is looked at
 
 
 class ProcessWatch(threading.Thread):
-    """Used in a ``with``; ``seen`` are the arguments of each process, a line each."""
+    """Used in a ``with``; ``seen`` are the arguments of each process, a line each.
+
+    ``begun`` counts the programs that began, ``lost`` how often the kernel had more to tell than it could keep.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.seen: set[bytes] = set()
-        self.rounds = 0
+        self.begun = self.lost = 0
         self._ended = threading.Event()
+        self._events = _listen()
 
     def __enter__(self) -> "ProcessWatch":
         self.start()
@@ -35,25 +52,48 @@ class ProcessWatch(threading.Thread):
     ) -> None:
         self._ended.set()
         self.join()
+        self._events.close()
 
     def run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), FIRST)
-        born: dict[str, float] = {}
-        everything = 0.0
+        looked = 0.0
         while not self._ended.is_set():
-            now = time.monotonic()
-            born = {name: born.get(name, now) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 faster
-            whole, everything = now - everything > YOUNG, now if now - everything > YOUNG else everything
-            for name, since in born.items():
-                if whole or now - since < YOUNG:
+            with contextlib.suppress(TimeoutError):
+                self._follow()
+            if time.monotonic() - looked > LOOK_SECONDS:
+                looked = time.monotonic()
+                for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 faster
                     self._read(name)
-            self.rounds += 1
-            time.sleep(PAUSE)
 
     def write(self, file: Path) -> None:
         """All that was seen."""
         file.write_bytes(b"\n".join(sorted(self.seen)))
 
+    def _follow(self) -> None:
+        """Reads the arguments of the next program that begins, if the next event is one."""
+        try:
+            message = self._events.recv(4096)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            self.lost += 1
+            return
+        kind, _, _, _, process = EVENT.unpack_from(message, HEADER.size + MESSAGE.size)
+        if kind == BEGINS:
+            self.begun += 1
+            self._read(str(process))
+
     def _read(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             self.seen.add(Path("/proc", name, "cmdline").read_bytes().replace(b"\0", b" "))
+
+
+def _listen() -> socket.socket:
+    """Where the kernel tells of processes; needs root, and a kernel with CONFIG_PROC_EVENTS."""
+    events = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR)
+    events.setsockopt(socket.SOL_SOCKET, RECEIVE_BUFFER_BY_ROOT, KEPT_BYTES)
+    events.settimeout(LOOK_SECONDS)
+    events.bind((0, PROCESS_EVENTS[0]))
+    order = MESSAGE.pack(*PROCESS_EVENTS, 0, 0, 4, 0) + struct.pack("=I", LISTEN)
+    events.send(HEADER.pack(HEADER.size + len(order), DONE, 0, 0, 0) + order)
+    return events

@@ -29,7 +29,7 @@ from tests.lab.leaks import TOKEN, Secrets, of_deployment, private_lines
 from tests.lab.process_watch import ProcessWatch
 from tests.lab.trial import Trial, on_spares
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
 
 MASTER, WORKER = "spare9", "spare10"
 ROLES: dict[str, list[str]] = {MASTER: ["master", "lb"], WORKER: ["worker"]}
@@ -70,7 +70,8 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
             (output / "up").write_text(program.up(arguments=[*VERBOSE, LAST_SAFE]).ok().text)
             _plant(canary)
         watch.write(output / "arguments")
-        print(f"{len(watch.seen)} different arguments in {watch.rounds} rounds")
+        print(f"{len(watch.seen)} different arguments of {watch.begun} programs")
+        assert watch.lost == 0
         (output / "preview").write_text(program.preview(ANOTHER_NAME, ["--diff", *VERBOSE, LAST_SAFE]).ok().text)
         (output / "preview-json").write_text(program.preview(ANOTHER_NAME, ["--json"]).ok().text)
         (output / "preview-of-nothing").write_text(program.preview({}, ["--diff", "--show-sames"]).ok().text)
