@@ -38,10 +38,13 @@ class Port:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How Docker asks the container whether it is well; the words of its image's Dockerfile, and times of our own."""
+    """How Docker asks the container whether it is well: in the words of its image's Dockerfile, and as often.
+
+    Nothing here waits for the answer, and each question starts a process in the container.
+    """
 
     test: tuple[str, ...]
-    interval: str = "10s"
+    interval: str = "30s"
     timeout: str = "10s"
     start_period: str = "1m0s"
     retries: int = 3
@@ -60,7 +63,7 @@ class Container:
     """One service on one hub.
 
     ``image`` names an image of the release; ``memory`` and ``shared_memory`` are MiB. ``after`` are services of the
-    same hub that must be healthy before this one starts. ``files`` are the paths on the hub that it reads at its start
+    same hub that must run before this one starts. ``files`` are the paths on the hub that it reads at its start
     only, so that a change of one must replace it; what it reads at each request is not among them. No ``health`` means
     that the image has none.
     """
