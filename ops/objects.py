@@ -16,8 +16,10 @@ from render.addons.objects import Object, namespaced
 from settings import Stack
 
 ABSENT = "absent"
-# kubectl keeps what it discovers; a question leaves nothing behind.
+# kubectl keeps what it discovers; a question leaves nothing behind. Nor is an apiserver behind the proxy that a host's
+# environment may name.
 GET = """\
+export NO_PROXY='*' no_proxy='*'
 KUBECACHEDIR=$(mktemp -d)
 export KUBECACHEDIR
 trap 'rm -rf "$KUBECACHEDIR"' EXIT

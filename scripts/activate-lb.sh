@@ -95,12 +95,12 @@ balancer_well() {
 }
 
 page() {
-    curl -q -fs --noproxy '*' --max-time 2 "http://$STATUS/$1"
+    curl -q -fs --max-time 2 "http://$STATUS/$1"
 }
 
 # connects ADDRESS:PORT: whether somebody takes the connection; what is said on it doesn't matter.
 connects() {
-    connects_after=$(curl -q -s --noproxy '*' --connect-timeout 2 --max-time 3 -o /dev/null -w '%{time_connect}' "http://$1/") || :
+    connects_after=$(curl -q -s --connect-timeout 2 --max-time 3 -o /dev/null -w '%{time_connect}' "http://$1/") || :
     case $connects_after in
     *[1-9]*) ;;
     *) return 1 ;;

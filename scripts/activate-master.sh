@@ -37,7 +37,7 @@ ready() {
 # upstreams PAGE: what a load balancer says of the apiservers. Fails when nobody answers there, so that one that is away
 # holds nothing up; prints nothing when it answers but doesn't know (its check has a turn of its own just then).
 upstreams() {
-    upstreams_said=$(curl -s --max-time 2 -w '%{http_code}\n' "http://$1/upstreams/apiserver") || return 1
+    upstreams_said=$(curl -q -s --max-time 2 -w '%{http_code}\n' "http://$1/upstreams/apiserver") || return 1
     [ "${upstreams_said##*[!0-9]}" != 200 ] || printf '%s\n' "$upstreams_said"
 }
 
@@ -192,8 +192,8 @@ controllers_end() {
     for controllers_lease in "$@"; do release_lease "$controllers_lease"; done
 }
 
-controller_manager_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
-scheduler_healthy() { curl -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
+controller_manager_healthy() { curl -q -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
+scheduler_healthy() { curl -q -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
 
 # What takes a while and interrupts nothing: systemd learns of the unit. Again it does nothing.
 approver_install() {

@@ -73,7 +73,7 @@ etcd_holders() {
 etcd_listens_elsewhere() {
     for listens_url in $(etcd_others | tr , ' '); do
         listens_how=0
-        curl -q -ks --noproxy '*' --connect-timeout 2 --max-time 3 -o /dev/null "$listens_url/" || listens_how=$?
+        curl -q -ks --connect-timeout 2 --max-time 3 -o /dev/null "$listens_url/" || listens_how=$?
         case $listens_how in
         7 | 28) ;; # refused, or no answer
         *) return 0 ;;
@@ -231,7 +231,7 @@ etcd_successor() {
 # It has a leader, and a read through the quorum succeeds: what `etcdctl endpoint health` asks, without a process that
 # takes more of a booting host than the answer does.
 etcd_healthy() {
-    curl -q -fs --max-time 5 --noproxy '*' -o /dev/null http://127.0.0.1:2381/health
+    curl -q -fs --max-time 5 -o /dev/null http://127.0.0.1:2381/health
 }
 
 # A member that joined as a learner votes from now on. Resumes a join that was interrupted here.

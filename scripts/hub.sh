@@ -43,7 +43,7 @@ hub_ca() {
 ask_hub() {
     ask_address=$1 ask_path=$2
     shift 2
-    curl -q -sS --noproxy '*' --connect-timeout 3 --max-time 10 --cacert "$(hub_ca)" \
+    curl -q -sS --connect-timeout 3 --max-time 10 --cacert "$(hub_ca)" \
         --connect-to "::$ask_address:$HARBOR_PORT" --config - "$@" "$HARBOR_URL$ask_path"
 }
 
@@ -63,7 +63,7 @@ another_is_ready() {
 # verdicts PAGE: what a load balancer says of the hubs. Fails when nobody answers there, so that one that is away holds
 # nothing up; prints nothing when it answers but doesn't know.
 verdicts() {
-    verdicts_said=$(curl -q -s --noproxy '*' --max-time 2 -w '%{http_code}\n' "http://$1/upstreams/harbor") || return 1
+    verdicts_said=$(curl -q -s --max-time 2 -w '%{http_code}\n' "http://$1/upstreams/harbor") || return 1
     [ "${verdicts_said##*[!0-9]}" != 200 ] || printf '%s\n' "$verdicts_said"
 }
 

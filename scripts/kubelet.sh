@@ -50,17 +50,17 @@ kubelet_minor() {
 }
 
 kubelet_healthy() {
-    curl -fs --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz
+    curl -q -fs --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz
 }
 
 kubelet_registered() {
-    curl -fs --max-time 3 -o /dev/null --cacert "$KUBERNETES_CA" --cert "$KUBELET_PKI/kubelet-client-current.pem" "$API_SERVER/api/v1/nodes/$NODE"
+    curl -q -fs --max-time 3 -o /dev/null --cacert "$KUBERNETES_CA" --cert "$KUBELET_PKI/kubelet-client-current.pem" "$API_SERVER/api/v1/nodes/$NODE"
 }
 
 # Until it has a serving certificate it ends every handshake (curl's 35): no logs, no exec, no metrics.
 kubelet_serves() {
     serves_how=0
-    curl -q -ks --noproxy '*' --max-time 3 -o /dev/null https://127.0.0.1:10250/healthz || serves_how=$?
+    curl -q -ks --max-time 3 -o /dev/null https://127.0.0.1:10250/healthz || serves_how=$?
     [ "$serves_how" != 35 ]
 }
 

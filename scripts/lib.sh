@@ -11,6 +11,15 @@ EVENKEEL_STATE=${EVENKEEL_STATE:-/var/lib/evenkeel}
 EVENKEEL_ROOT=${EVENKEEL_ROOT:-}
 EVENKEEL_HOST=${EVENKEEL_HOST:-$(uname -n)}
 
+# A host's environment may name a proxy (/etc/environment, which SSH's sessions get too). Downloads go by it; nothing that
+# asks a node, a member or a load balancer does.
+FETCH_NO_PROXY=${no_proxy:-${NO_PROXY:-}}
+export NO_PROXY='*' no_proxy='*'
+
+fetching() {
+    env NO_PROXY="$FETCH_NO_PROXY" no_proxy="$FETCH_NO_PROXY" "$@"
+}
+
 # A step goes on to its end when the engine that started it is killed: nobody listens any more, and that is no error.
 trap '' PIPE HUP
 

@@ -22,7 +22,7 @@ milliseconds() {
 # ago a cache on the way got the answer.
 sample_clock() {
     asked=$(milliseconds)
-    answer=$(curl -sS -I --connect-timeout 5 --max-time 10 "$CLOCK_URL" 2>&1) || return 1
+    answer=$(fetching curl -sS -I --connect-timeout 5 --max-time 10 "$CLOCK_URL" 2>&1) || return 1
     answered=$(milliseconds)
     said=$(printf '%s\n' "$answer" | tr -d '\r' | sed -n 's/^[Dd]ate: *//p' | tail -n 1)
     age=$(printf '%s\n' "$answer" | tr -d '\r' | sed -n 's/^[Aa]ge: *\([0-9][0-9]*\)$/\1/p' | tail -n 1)
@@ -78,7 +78,7 @@ $IMAGES
 IMAGES
     [ -n "$wanted" ] || return 0
     # shellcheck disable=SC2086 # a list of addresses
-    answers=$(curl -s -I --connect-timeout 5 --max-time 60 -H "Accept: application/vnd.oci.image.index.v1+json" \
+    answers=$(fetching curl -s -I --connect-timeout 5 --max-time 60 -H "Accept: application/vnd.oci.image.index.v1+json" \
         -H "Accept: application/vnd.oci.image.manifest.v1+json" \
         -H "Accept: application/vnd.docker.distribution.manifest.list.v2+json" \
         -H "Accept: application/vnd.docker.distribution.manifest.v2+json" \
@@ -149,7 +149,7 @@ fetch() {
 download() {
     download_url=$1 download_file=$2
     shift 2
-    curl --fail --silent --show-error --location --connect-timeout 10 --speed-limit 1000 --speed-time 60 \
+    fetching curl --fail --silent --show-error --location --connect-timeout 10 --speed-limit 1000 --speed-time 60 \
         --retry 4 --retry-delay 1 --retry-connrefused "$@" --output "$download_file" "$download_url"
 }
 

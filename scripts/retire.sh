@@ -162,7 +162,7 @@ remove_programs() {
 # A node that the cluster still knows is one that the stack still has, or had in its last whole run.
 still_in_the_cluster() {
     cluster_server=$(sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null)
-    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 --noproxy '*' -o /dev/null --cacert /etc/kubernetes/pki/ca.crt \
+    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 -o /dev/null --cacert /etc/kubernetes/pki/ca.crt \
         --cert /var/lib/kubelet/pki/kubelet-client-current.pem "$cluster_server/api/v1/nodes/$NAME"
 }
 

@@ -9,6 +9,7 @@ umask 077
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin
 export KUBECONFIG=/etc/kubernetes/admin.conf
 export HOME=/nonexistent # kubectl keeps a cache in its user's home
+export NO_PROXY='*' no_proxy='*' # the host's environment may name a proxy, and nothing here is behind one
 ETCD_PKI=/etc/kubernetes/pki/etcd
 
 show() {
@@ -29,7 +30,7 @@ api() {
 }
 
 etcd() {
-    curl -q -fsS --noproxy '*' --max-time 10 --cacert $ETCD_PKI/ca.crt --cert $ETCD_PKI/healthcheck-client.crt --key $ETCD_PKI/healthcheck-client.key -d '{}' "https://127.0.0.1:2379/v3/$1"
+    curl -q -fsS --max-time 10 --cacert $ETCD_PKI/ca.crt --cert $ETCD_PKI/healthcheck-client.crt --key $ETCD_PKI/healthcheck-client.key -d '{}' "https://127.0.0.1:2379/v3/$1"
 }
 
 free_kilobytes() {
@@ -67,4 +68,4 @@ ask node-leases api /apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leas
 ask leases api /apis/coordination.k8s.io/v1/namespaces/kube-system/leases
 ask etcd-members etcd cluster/member/list
 ask etcd-status etcd maintenance/status
-ask etcd-health curl -q -sS --noproxy '*' --max-time 10 http://127.0.0.1:2381/health
+ask etcd-health curl -q -sS --max-time 10 http://127.0.0.1:2381/health

@@ -2,6 +2,8 @@
 
 A host that reaches nothing but a mirror, filled as a folder and served there, and that lets nobody in but an ordinary
 user with the page's sudoers file, whose key an SSH agent holds, by way of a bastion that lets through to it alone.
+Its environment names a proxy for everything but the mirror, as that of many such hosts does, and the proxy answers
+nobody: an ``up`` that asked an apiserver by it failed.
 """
 
 import os
@@ -20,6 +22,8 @@ from tests.pages import block, command
 HOST, GATE = "spare12", "spare13"
 ADDRESS, GATE_ADDRESS = hosts.ADDRESSES[HOST], hosts.ADDRESSES[GATE]
 MIRROR = {"artifacts": f"http://{GATE_ADDRESS}:8080", "images": f"http://{GATE_ADDRESS}:5000"}
+PROXY = "http://192.0.2.1:3128"
+ENVIRONMENT = f"http_proxy={PROXY}\nhttps_proxy={PROXY}\nHTTPS_PROXY={PROXY}\nno_proxy={GATE_ADDRESS}\n"
 NEW_USER = f"""set -eu
 {command("least-privilege", "useradd", {"deploy": '"$1"'})}
 install -d -m 700 -o "$1" "/home/$1/.ssh"
@@ -101,6 +105,7 @@ def guard() -> None:
     sudoers = f"umask 337 && cat >/etc/sudoers.d/evenkeel && {check} /etc/sudoers.d/evenkeel"
     hosts.run(HOST, sudoers, stdin=block("least-privilege", "sudoers"), check=True)
     hosts.run(HOST, "rm -r /root/.ssh /etc/sudoers.d/operator", check=True)
+    hosts.run(HOST, "cat >>/etc/environment", stdin=ENVIRONMENT, check=True)
     hosts.run(HOST, f"ip route add blackhole {serve.ADDRESS}", check=True)
 
 
