@@ -23,7 +23,7 @@ keep_originals() {
     printf '%s\n' "$kept_here" | tar -C "$EVENKEEL_ROOT/" -c -T - -f "$ORIGINALS.new/tar"
     tar -C "$ORIGINALS.new/files" -xp -f "$ORIGINALS.new/tar"
     rm "$ORIGINALS.new/tar"
-    (cd "$ORIGINALS.new/files" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2) >"$ORIGINALS.new/sha256"
+    (cd "$ORIGINALS.new/files" && find . -type f -exec sha256sum {} + | sort -k 2) >"$ORIGINALS.new/sha256"
     mv "$ORIGINALS.new" "$ORIGINALS"
 }
 

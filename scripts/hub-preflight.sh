@@ -74,7 +74,7 @@ check_folder() {
 # Inode, time of the last change and entries of the folder are the file server's, not this host's, so that all who see
 # the same folder see the same. Listing it first makes a network file system look again.
 folder_identity() {
-    folder_names=$(find "$STORAGE_PATH" -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C sort)
+    folder_names=$(find "$STORAGE_PATH" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)
     printf '%s %s\n' "$(stat -c '%i %.9Y' "$STORAGE_PATH")" "$folder_names" | sha256sum | cut -c 1-16
 }
 

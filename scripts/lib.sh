@@ -11,6 +11,9 @@ EVENKEEL_STATE=${EVENKEEL_STATE:-/var/lib/evenkeel}
 EVENKEEL_ROOT=${EVENKEEL_ROOT:-}
 EVENKEEL_HOST=${EVENKEEL_HOST:-$(uname -n)}
 
+# What programs say is read here, and sorted: not in the language of a host's users.
+export LC_ALL=C
+
 # A host's environment may name a proxy (/etc/environment, which SSH's sessions get too). Downloads go by it; nothing that
 # asks a node, a member or a load balancer does.
 FETCH_NO_PROXY=${no_proxy:-${NO_PROXY:-}}
@@ -100,13 +103,13 @@ stage_end() {
 revision_of() {
     for revision_part in "$@"; do
         [ -d "$EVENKEEL_STATE/staged/$revision_part" ] || fail activate "part $revision_part is not staged on this host" "run up again: it stages what is missing"
-        (cd "$EVENKEEL_STATE/staged/$revision_part" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)
+        (cd "$EVENKEEL_STATE/staged/$revision_part" && find . -type f -exec sha256sum {} + | sort -k 2)
     done | sha256sum | cut -c 1-16
 }
 
 # live_files PART...: the live files of these parts, in any form that another state of them would change.
 live_files() {
-    live_paths=$(for live_part in "$@"; do cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$live_part/index"; done | LC_ALL=C sort -u | sed "s,^,$EVENKEEL_ROOT,")
+    live_paths=$(for live_part in "$@"; do cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$live_part/index"; done | sort -u | sed "s,^,$EVENKEEL_ROOT,")
     {
         printf '%s' "$live_paths" | tr '\n' '\0' | xargs -0 -r stat -c '%a %U:%G %n'
         printf '%s' "$live_paths" | tr '\n' '\0' | xargs -0 -r sha256sum
@@ -164,8 +167,8 @@ install_part() {
 remove_dropped() {
     dropped_index=$EVENKEEL_STATE/applied/$1.index
     if [ -f "$dropped_index" ]; then
-        cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$1/index" | LC_ALL=C sort >"$dropped_index.wanted"
-        cut -d ' ' -f 3- "$dropped_index" | LC_ALL=C sort | LC_ALL=C comm -13 "$dropped_index.wanted" - | while read -r dropped_path; do
+        cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$1/index" | sort >"$dropped_index.wanted"
+        cut -d ' ' -f 3- "$dropped_index" | sort | comm -13 "$dropped_index.wanted" - | while read -r dropped_path; do
             rm -f "$EVENKEEL_ROOT$dropped_path"
             printf '%s\n' "$dropped_path"
         done

@@ -9,14 +9,14 @@ NAME_IS_FREE=0.5
 
 # containers CONTAINER: the ids of all containers of that name, running or not.
 containers() {
-    ctr -n k8s.io containers ls -q "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system" | LC_ALL=C sort
+    ctr -n k8s.io containers ls -q "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system" | sort
 }
 
 # running CONTAINER: the ids of those that run.
 running() {
     containers "$1" >"$EVENKEEL_STATE/applied/.named"
-    ctr -n k8s.io tasks ls 2>/dev/null | awk '$3 == "RUNNING" { print $1 }' | LC_ALL=C sort |
-        LC_ALL=C comm -12 "$EVENKEEL_STATE/applied/.named" -
+    ctr -n k8s.io tasks ls 2>/dev/null | awk '$3 == "RUNNING" { print $1 }' | sort |
+        comm -12 "$EVENKEEL_STATE/applied/.named" -
 }
 
 # place_pod NAME PART...: installs the pod's parts, the first of which holds its manifest. The manifest carries their

@@ -11,6 +11,7 @@
 #
 # Prints a line a fact, "KIND WORD...". Does not own what is well and what is not (ops/health.py).
 
+export LC_ALL=C # what programs say is read here
 PKI=/etc/kubernetes/pki
 CURL="curl -q -sf --noproxy * --max-time 2"
 

@@ -9,6 +9,7 @@ umask 077
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin
 export KUBECONFIG=/etc/kubernetes/admin.conf
 export HOME=/nonexistent # kubectl keeps a cache in its user's home
+export LC_ALL=C # what programs say is read
 export NO_PROXY='*' no_proxy='*' # the host's environment may name a proxy, and nothing here is behind one
 ETCD_PKI=/etc/kubernetes/pki/etcd
 
