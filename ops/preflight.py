@@ -16,6 +16,7 @@ from render.scripts import Scripts, host_scripts
 from settings import Host, Stack
 
 SECONDS = 600  # a first one downloads
+WARNING = ": preflight: warning: "  # as scripts/preflight.sh says it
 
 
 def command(
@@ -56,7 +57,9 @@ def check(stack: Stack) -> tuple[list[str], list[str]]:
     faults = [_words(answer) for answer in (*answers, *on_hubs) if answer.code != 0]
     if stack.harbor and not faults:
         faults += filter(None, [hub_preflight.other_storage(stack.harbor, {one.host: one.output for one in on_hubs})])
-    return faults, preparation.same_machine({answer.host: answer.output for answer in answers})
+    well = [answer for answer in (*answers, *on_hubs) if answer.code == 0]
+    odd = [line for answer in well for line in answer.error.splitlines() if WARNING in line]
+    return faults, [*odd, *preparation.same_machine({answer.host: answer.output for answer in answers})]
 
 
 def _words(answer: ssh.Answer) -> str:

@@ -29,6 +29,7 @@ PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
 KUBELET_PORT = 10250
+VXLAN_PORT = 8472  # flannel's, as the kernel has it
 KUBELET_HEALTH_PORT = 10248
 PROXY_METRICS_PORT = 10249
 PROXY_HEALTH_PORT = 10256
@@ -178,6 +179,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "OWN_NAMES": " ".join([host.name, *_balancer_names(stack)]),
         "VIP_INTERFACE": _vip_interface(stack, host),
         "PORTS": _lines(ports(stack, host)),
+        "ENTRANCES": entrances(stack, host),
         "CLUSTER_CA": stack.adopted.authorities["ca"].fingerprint if stack.adopted else "",
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),
@@ -273,6 +275,21 @@ def ports(stack: Stack, host: Host) -> list[tuple[str, str]]:
     if "hub" in host.roles and stack.harbor:
         listening += [(stack.harbor.port, "docker-proxy")]
     return [(str(port), program) for port, program in listening if port]
+
+
+def entrances(stack: Stack, host: Host) -> str:
+    """What the stack's other hosts, or clients, must reach on this one, in the words that a preflight says."""
+    tcp: set[int] = {stack.harbor.port} if stack.harbor and {"lb", "hub"} & {*host.roles} else set()
+    if "master" in host.roles:
+        tcp |= {API_PORT, ETCD_CLIENT_PORT, ETCD_PEER_PORT}
+    if "lb" in host.roles:
+        tcp |= {stack.load_balancer.port, stack.load_balancer.status_port}
+    if runs_pods(host):
+        tcp.add(KUBELET_PORT)
+    pods = runs_pods(host) and stack.cluster.cni == "flannel"
+    more = [f"UDP {VXLAN_PORT} and what pods send each other"] if pods else []
+    more += ["VRRP"] if _vip_interface(stack, host) else []
+    return ", ".join([f"TCP {' '.join(str(port) for port in sorted(tcp))}", *more])
 
 
 def commands(stack: Stack, host: Host) -> list[tuple[str, str, str]]:

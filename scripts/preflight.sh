@@ -16,6 +16,7 @@
 #   NAMES OWN_NAMES             what must resolve, and what should
 #   VIP_INTERFACE               the interface that carries the load balancer's address, if it moves between hosts
 #   PORTS                       PORT PROGRAM a line: what will listen
+#   ENTRANCES                   what others must reach here, in words
 #   CLUSTER_CA                  the fingerprint of an adopted cluster's authority, whose nodes run something already
 #   COMMANDS                    COMMAND DEBIAN_PACKAGE REDHAT_PACKAGE a line: what the host's distribution must bring
 #   LOCK_REMEDY                 what to do when the release is not locked for this machine
@@ -212,6 +213,14 @@ check_holder() {
     fi
 }
 
+# Only whoever wrote the rules knows whether they let it in. A member that nobody reaches never becomes healthy.
+check_firewall() {
+    firewall=
+    ! systemctl is-active --quiet firewalld 2>/dev/null || firewall=firewalld
+    ! grep -qi '^ENABLED=yes' "$EVENKEEL_ROOT/etc/ufw/ufw.conf" 2>/dev/null || firewall=ufw
+    [ -z "$firewall" ] || warning "$firewall runs here" "see that it lets in $ENTRANCES"
+}
+
 check_commands() {
     missing='' debian='' redhat=''
     while read -r command debian_package redhat_package; do
@@ -253,6 +262,7 @@ check_host() {
     check_names
     ! has ip || check_address
     ! has ss || check_ports
+    check_firewall
     case " $ROLES " in *" lb "*) check_stream_module ;; esac
     if [ "$RUNS_PODS" = yes ]; then
         check_swap

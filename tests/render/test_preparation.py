@@ -13,6 +13,7 @@ import settings
 from render import containerd, preparation
 from render.files import wrap
 from render.scripts import ON_ANY_HOST, ON_HOST, ON_HOSTS_OF, host_scripts, privileged_shell
+from tests.pages import DOCS
 from tests.settings import samples
 
 SCRIPTS = host_scripts()
@@ -40,6 +41,14 @@ def test_each_role_brings_its_ports(stack: settings.Stack) -> None:
     assert ports["shaolin"] == node | etcd | control_plane
     assert ports["huashan"] == node
     assert ports["lb1"] == {"6443": "nginx", "8404": "nginx"}
+
+
+def test_a_firewall_must_let_in_what_the_page_says_and_nothing_that_is_asked_on_the_host_itself(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path, samples.with_harbor())
+    one = {"master": "shaolin", "worker": "huashan", "lb": "lb1", "hub": "hub1"}
+    page = (DOCS / "hosts.md").read_text()
+    for role, name in one.items():
+        assert f"\n| {role} | {preparation.entrances(stack, stack.hosts[name])} |\n" in page
 
 
 def test_ports_that_the_user_moved_are_the_ones_that_are_checked(tmp_path: Path) -> None:

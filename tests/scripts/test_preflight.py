@@ -318,6 +318,31 @@ def test_names_that_downloads_need_must_resolve_and_others_should(bench: Bench) 
     assert "preflight: warning: the name shaolin does not resolve here" in done.stderr
 
 
+def _firewalld(bench: Bench) -> None:
+    bench.host.stub("systemctl", '[ "$*" = "is-active --quiet firewalld" ]')
+
+
+def _ufw(bench: Bench) -> None:
+    bench.host.file("etc/ufw/ufw.conf", "# comment\nENABLED=yes\nLOGLEVEL=low\n")
+
+
+@pytest.mark.parametrize(("name", "runs"), [("firewalld", _firewalld), ("ufw", _ufw)])
+def test_a_firewall_that_runs_is_named_with_what_it_must_let_in(
+    bench: Bench, name: str, runs: Callable[[Bench], None]
+) -> None:
+    """It is no fault: its rules may be right. Where they aren't, nothing said more than that etcd was not healthy."""
+    runs(bench)
+    done = bench.host.preflight(bench.stack, "shaolin")
+    assert done.returncode == 0
+    entrances = "TCP 2379 2380 6443 10250, UDP 8472 and what pods send each other"
+    assert f"preflight: warning: {name} runs here; see that it lets in {entrances}" in done.stderr
+
+
+def test_a_host_without_a_firewall_is_not_warned(bench: Bench) -> None:
+    bench.host.file("etc/ufw/ufw.conf", "ENABLED=no\n")
+    assert "warning" not in bench.host.preflight(bench.stack, "shaolin").stderr
+
+
 def test_a_mirror_that_does_not_answer_is_named_with_the_reason(bench: Bench) -> None:
     done = bench.host.preflight(bench.stack, "shaolin", CLOCK_URL="http://127.0.0.1:1/kubelet", IMAGES="")
     assert done.returncode == 1
