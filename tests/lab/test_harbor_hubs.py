@@ -20,6 +20,7 @@ from tests.lab.harbor_clients import ADMIN, Logins, addresses, ask, client
 from tests.lab.trial import Trial, on_spares
 from tests.lab.untouched import no_host_changed
 from tests.pages import command
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
@@ -166,13 +167,20 @@ def test_a_hub_is_replaced_by_an_empty_host_in_one_up(trial: Trial, ca: Path) ->
     assert trial.program.steps() == []
 
 
+def healthy(hub: str) -> set[str]:
+    """The containers that Docker calls so."""
+    running = hosts.run(hub, ["docker", "ps", "--format={{.Names}} {{.Status}}"], check=True).stdout
+    return {line.split()[0] for line in running.splitlines() if "(healthy)" in line}
+
+
 def test_for_evaluation_harbor_brings_its_own_stores_and_says_what_that_means(trial: Trial, ca: Path) -> None:
     """The hubs move over to a database that is new, where the stack's robots are made anew."""
     bundled = {"store": "bundled", "bundledOn": FIRST, "database": None, "redis": None}
     run = trial.program.up({"harbor": bundled}).ok()
     assert f"is a single point of failure: losing {FIRST} loses Harbor" in " ".join(run.text.split())
-    running = hosts.run(FIRST, ["docker", "ps", "--format={{.Names}} {{.Status}}"], check=True).stdout
-    assert {"harbor-db", "harbor-redis"} <= {line.split()[0] for line in running.splitlines() if "(healthy)" in line}
+    eventually(
+        lambda: {"harbor-db", "harbor-redis"} <= healthy(FIRST), 45, "Docker, which asks every 30 s, finds both well"
+    )
     with client(ca, name=NAME) as session:
         names = [
             project["name"]
