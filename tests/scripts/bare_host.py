@@ -24,24 +24,8 @@ from settings import Stack
 SCRIPTS_FOLDER = Path(__file__).resolve().parents[2] / "scripts"
 SCRIPTS = {path.name: path.read_text() for path in SCRIPTS_FOLDER.glob("*.sh")}
 REAL = [
-    *(
-        "awk",
-        "cat",
-        "curl",
-        "cut",
-        "date",
-        "env",
-        "flock",
-        "grep",
-        "gzip",
-        "head",
-        "mkdir",
-        "mv",
-        "openssl",
-        "paste",
-        "rm",
-    ),
-    *("env", "sed", "sh", "sha256sum", "sleep", "sort", "tail", "tar", "timeout", "tr"),
+    *("awk", "cat", "curl", "cut", "date", "env", "flock", "grep", "gzip", "head", "mkdir", "mv", "openssl", "paste"),
+    *("rm", "sed", "sh", "sha256sum", "sleep", "sort", "tail", "tar", "timeout", "tr"),
 ]
 PRESENT = ["cmp", "conntrack", "find", "iptables", "keepalived", "mount", "xargs"]
 STUBS = {
