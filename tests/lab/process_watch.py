@@ -2,7 +2,7 @@
 
 The hosts are containers, so their processes are this machine's too: one reader sees them all, those of the engine and
 its plugins as well. The kernel tells of each program that begins (its connector for process events, linux/cn_proc.h),
-and its arguments are read at once; a look at all of them each second is for who writes others over his own.
+and its arguments are read at once. What runs already is read again each second, for who writes others over his own.
 Does not own what is looked for (``tests.lab.leaks``).
 """
 
@@ -27,7 +27,6 @@ EVENT = struct.Struct("=IIQII")  # kind, processor, time, process, its group
 DONE = 3
 KEPT_BYTES = 32 << 20  # events that wait for the reader
 LOOK_SECONDS = 1.0
-FIRST = -20  # its priority: a busy machine would else run a short-lived process to its end before it is looked at
 
 
 class ProcessWatch(threading.Thread):
@@ -55,15 +54,18 @@ class ProcessWatch(threading.Thread):
         self._events.close()
 
     def run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), FIRST)
-        looked = 0.0
+        # This thread alone, and before all others: on a busy machine a short-lived process would end before it is read.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        looked, waiting = 0.0, list[str]()
         while not self._ended.is_set():
-            with contextlib.suppress(TimeoutError):
+            if not waiting and time.monotonic() - looked > LOOK_SECONDS:
+                looked, waiting = time.monotonic(), [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+            self._events.settimeout(0 if waiting else LOOK_SECONDS)
+            try:
                 self._follow()
-            if time.monotonic() - looked > LOOK_SECONDS:
-                looked = time.monotonic()
-                for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 faster
-                    self._read(name)
+            except (BlockingIOError, TimeoutError):  # nothing has begun: time for one that runs already
+                if waiting:
+                    self._read(waiting.pop())
 
     def write(self, file: Path) -> None:
         """All that was seen."""
