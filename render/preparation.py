@@ -1,8 +1,8 @@
 """What one host is checked for and prepared with: the variables and files of scripts/preflight*.sh and prepare.sh.
 
-Owns the limits, ports, commands, programs and images that go with each role. Does not own how they are checked or
-installed (``scripts``), containerd's configuration (``render.containerd``), or how the text reaches the host
-(``components.host``).
+Owns the limits, commands, programs and images that go with each role. Does not own its ports (``render.ports``), how
+all this is checked or installed (``scripts``), containerd's configuration (``render.containerd``), or how the text
+reaches the host (``components.host``).
 """
 
 import hashlib
@@ -11,28 +11,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from releases import skew
-from render import containerd, kubelet, network, silent_peers
+from render import containerd, kubelet, network, ports, silent_peers
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
-from render.static_pods import (
-    API_PORT,
-    CONTROLLER_MANAGER_PORT,
-    ETCD_CLIENT_PORT,
-    ETCD_METRICS_PORT,
-    ETCD_PEER_PORT,
-    SCHEDULER_PORT,
-)
 from settings import Host, Role, Stack
 
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
 PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
-KUBELET_PORT = 10250
-VXLAN_PORT = 8472  # flannel's, as the kernel has it
-KUBELET_HEALTH_PORT = 10248
-PROXY_METRICS_PORT = 10249
-PROXY_HEALTH_PORT = 10256
 BINARIES = "/usr/local/bin"
 CNI_BINARIES = "/opt/cni/bin"
 
@@ -178,8 +165,8 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "NAMES": " ".join(_names(stack, host)),
         "OWN_NAMES": " ".join([host.name, *_balancer_names(stack)]),
         "VIP_INTERFACE": _vip_interface(stack, host),
-        "PORTS": _lines(ports(stack, host)),
-        "ENTRANCES": entrances(stack, host),
+        "PORTS": _lines(ports.listening(stack, host)),
+        "ENTRANCES": ports.entrances(stack, host),
         "CLUSTER_CA": stack.adopted.authorities["ca"].fingerprint if stack.adopted else "",
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),
@@ -255,41 +242,6 @@ def images(stack: Stack, host: Host) -> list[str]:
     everywhere = ["pause", "kube-proxy", "coredns", *(["flannel"] if stack.cluster.cni == "flannel" else [])]
     control_plane = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
     return everywhere + (control_plane if "master" in host.roles else [])
-
-
-def ports(stack: Stack, host: Host) -> list[tuple[str, str]]:
-    """Port and program of all that will listen on this host."""
-    listening: list[tuple[int, str]] = []
-    if "master" in host.roles:
-        listening += [(API_PORT, "kube-apiserver")]
-        listening += [(port, "etcd") for port in (ETCD_CLIENT_PORT, ETCD_PEER_PORT, ETCD_METRICS_PORT)]
-        listening += [(CONTROLLER_MANAGER_PORT, "kube-controller-manager"), (SCHEDULER_PORT, "kube-scheduler")]
-    if runs_pods(host):
-        listening += [(KUBELET_PORT, "kubelet"), (KUBELET_HEALTH_PORT, "kubelet")]
-        proxy = stack.cluster.kube_proxy.config
-        listening += [(_port(proxy, "metricsBindAddress", PROXY_METRICS_PORT), "kube-proxy")]
-        listening += [(_port(proxy, "healthzBindAddress", PROXY_HEALTH_PORT), "kube-proxy")]
-    if "lb" in host.roles:
-        listening += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
-        listening += [(stack.harbor.port, "nginx")] if stack.harbor else []
-    if "hub" in host.roles and stack.harbor:
-        listening += [(stack.harbor.port, "docker-proxy")]
-    return [(str(port), program) for port, program in listening if port]
-
-
-def entrances(stack: Stack, host: Host) -> str:
-    """What the stack's other hosts, or clients, must reach on this one, in the words that a preflight says."""
-    tcp: set[int] = {stack.harbor.port} if stack.harbor and {"lb", "hub"} & {*host.roles} else set()
-    if "master" in host.roles:
-        tcp |= {API_PORT, ETCD_CLIENT_PORT, ETCD_PEER_PORT}
-    if "lb" in host.roles:
-        tcp |= {stack.load_balancer.port, stack.load_balancer.status_port}
-    if runs_pods(host):
-        tcp.add(KUBELET_PORT)
-    pods = runs_pods(host) and stack.cluster.cni == "flannel"
-    more = [f"UDP {VXLAN_PORT} and what pods send each other"] if pods else []
-    more += ["VRRP"] if _vip_interface(stack, host) else []
-    return ", ".join([f"TCP {' '.join(str(port) for port in sorted(tcp))}", *more])
 
 
 def commands(stack: Stack, host: Host) -> list[tuple[str, str, str]]:
@@ -383,14 +335,6 @@ def _download_remedy(stack: Stack) -> str:
     if stack.release.mirror:
         return "put it there, or correct evenkeel:release.mirror"
     return "see to this host's way there (proxy, firewall), or set evenkeel:release.mirror"
-
-
-def _port(config: Mapping[str, str], key: str, default: int) -> int:
-    """The port of kube-proxy's ``address:port``; 0 where the user has turned it off."""
-    if key not in config:
-        return default
-    port = config[key].rpartition(":")[2]
-    return int(port) if port.isdigit() else 0
 
 
 def _minor(version: str) -> int:

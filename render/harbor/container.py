@@ -40,7 +40,8 @@ class Port:
 class HealthCheck:
     """How Docker asks the container whether it is well: in the words of its image's Dockerfile, and as often.
 
-    Nothing here waits for the answer, and each question starts a process in the container.
+    Nothing here waits for the answer, and each question starts a process in the container. How long that one may take,
+    and how long the container may take to start, are our own.
     """
 
     test: tuple[str, ...]

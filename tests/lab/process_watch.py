@@ -94,7 +94,6 @@ def _listen() -> socket.socket:
     """Where the kernel tells of processes; needs root, and a kernel with CONFIG_PROC_EVENTS."""
     events = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR)
     events.setsockopt(socket.SOL_SOCKET, RECEIVE_BUFFER_BY_ROOT, KEPT_BYTES)
-    events.settimeout(LOOK_SECONDS)
     events.bind((0, PROCESS_EVENTS[0]))
     order = MESSAGE.pack(*PROCESS_EVENTS, 0, 0, 4, 0) + struct.pack("=I", LISTEN)
     events.send(HEADER.pack(HEADER.size + len(order), DONE, 0, 0, 0) + order)

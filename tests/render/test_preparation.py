@@ -1,4 +1,4 @@
-"""Which limits, ports, commands, programs and images go with each role (render.preparation)."""
+"""Which limits, commands, programs and images go with each role (render.preparation)."""
 
 import dataclasses
 import os
@@ -13,7 +13,6 @@ import settings
 from render import containerd, preparation
 from render.files import wrap
 from render.scripts import ON_ANY_HOST, ON_HOST, ON_HOSTS_OF, host_scripts, privileged_shell
-from tests.pages import DOCS
 from tests.settings import samples
 
 SCRIPTS = host_scripts()
@@ -31,31 +30,6 @@ def changed(root: Path, section: str, **values: Any) -> settings.Stack:
 
 def table(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
-
-
-def test_each_role_brings_its_ports(stack: settings.Stack) -> None:
-    ports = {name: dict(preparation.ports(stack, host)) for name, host in stack.hosts.items()}
-    node = {"10250": "kubelet", "10248": "kubelet", "10249": "kube-proxy", "10256": "kube-proxy"}
-    etcd = {"2379": "etcd", "2380": "etcd", "2381": "etcd"}
-    control_plane = {"6443": "kube-apiserver", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
-    assert ports["shaolin"] == node | etcd | control_plane
-    assert ports["huashan"] == node
-    assert ports["lb1"] == {"6443": "nginx", "8404": "nginx"}
-
-
-def test_a_firewall_must_let_in_what_the_page_says_and_nothing_that_is_asked_on_the_host_itself(tmp_path: Path) -> None:
-    stack = samples.stack(tmp_path, samples.with_harbor())
-    one = {"master": "shaolin", "worker": "huashan", "lb": "lb1", "hub": "hub1"}
-    page = (DOCS / "hosts.md").read_text()
-    for role, name in one.items():
-        assert f"\n| {role} | {preparation.entrances(stack, stack.hosts[name])} |\n" in page
-
-
-def test_ports_that_the_user_moved_are_the_ones_that_are_checked(tmp_path: Path) -> None:
-    proxy = {"config": {"metricsBindAddress": "127.0.0.1:20249", "healthzBindAddress": ""}}
-    stack = changed(tmp_path, "cluster", kubeProxy=proxy)
-    ports = dict(preparation.ports(stack, stack.hosts["huashan"]))
-    assert ports == {"10250": "kubelet", "10248": "kubelet", "20249": "kube-proxy"}
 
 
 @pytest.mark.parametrize("name", [*SCRIPTS])

@@ -1,0 +1,66 @@
+"""The ports of a host's roles: what will listen there, and what others must reach.
+
+Owns the ports of kubelet, kube-proxy and flannel. Does not own those of the control plane (``render.static_pods``) or
+those that users set (``settings``), nor what is made of either (scripts/preflight.sh).
+"""
+
+from collections.abc import Mapping
+
+from render.static_pods import (
+    API_PORT,
+    CONTROLLER_MANAGER_PORT,
+    ETCD_CLIENT_PORT,
+    ETCD_METRICS_PORT,
+    ETCD_PEER_PORT,
+    SCHEDULER_PORT,
+)
+from settings import Host, Stack
+
+KUBELET_PORT = 10250
+KUBELET_HEALTH_PORT = 10248
+PROXY_METRICS_PORT = 10249
+PROXY_HEALTH_PORT = 10256
+VXLAN_PORT = 8472  # flannel's, as the kernel has it
+
+
+def listening(stack: Stack, host: Host) -> list[tuple[str, str]]:
+    """Port and program of all that will listen on this host."""
+    found: list[tuple[int, str]] = []
+    if "master" in host.roles:
+        found += [(API_PORT, "kube-apiserver")]
+        found += [(port, "etcd") for port in (ETCD_CLIENT_PORT, ETCD_PEER_PORT, ETCD_METRICS_PORT)]
+        found += [(CONTROLLER_MANAGER_PORT, "kube-controller-manager"), (SCHEDULER_PORT, "kube-scheduler")]
+    if host.name in stack.nodes():
+        found += [(KUBELET_PORT, "kubelet"), (KUBELET_HEALTH_PORT, "kubelet")]
+        proxy = stack.cluster.kube_proxy.config
+        found += [(_port(proxy, "metricsBindAddress", PROXY_METRICS_PORT), "kube-proxy")]
+        found += [(_port(proxy, "healthzBindAddress", PROXY_HEALTH_PORT), "kube-proxy")]
+    if "lb" in host.roles:
+        found += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
+        found += [(stack.harbor.port, "nginx")] if stack.harbor else []
+    if "hub" in host.roles and stack.harbor:
+        found += [(stack.harbor.port, "docker-proxy")]
+    return [(str(port), program) for port, program in found if port]
+
+
+def entrances(stack: Stack, host: Host) -> str:
+    """What the stack's other hosts, or clients, must reach on this one, in the words that a preflight says."""
+    tcp: set[int] = {stack.harbor.port} if stack.harbor and {"lb", "hub"} & {*host.roles} else set()
+    if "master" in host.roles:
+        tcp |= {API_PORT, ETCD_CLIENT_PORT, ETCD_PEER_PORT}
+    if "lb" in host.roles:
+        tcp |= {stack.load_balancer.port, stack.load_balancer.status_port}
+    if host.name in stack.nodes():
+        tcp.add(KUBELET_PORT)
+    pods = host.name in stack.nodes() and stack.cluster.cni == "flannel"
+    more = [f"UDP {VXLAN_PORT} and what pods send each other"] if pods else []
+    more += ["VRRP"] if "lb" in host.roles and stack.load_balancer.vip else []
+    return ", ".join([f"TCP {' '.join(str(port) for port in sorted(tcp))}", *more])
+
+
+def _port(config: Mapping[str, str], key: str, default: int) -> int:
+    """The port of kube-proxy's ``address:port``; 0 where the user has turned it off."""
+    if key not in config:
+        return default
+    port = config[key].rpartition(":")[2]
+    return int(port) if port.isdigit() else 0

@@ -1,0 +1,33 @@
+"""What listens on a host of each role, and what a firewall must let in there (render.ports)."""
+
+from pathlib import Path
+
+from render import ports
+from tests.pages import DOCS
+from tests.settings import samples
+
+
+def test_each_role_brings_its_ports(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path)
+    listening = {name: dict(ports.listening(stack, host)) for name, host in stack.hosts.items()}
+    node = {"10250": "kubelet", "10248": "kubelet", "10249": "kube-proxy", "10256": "kube-proxy"}
+    etcd = {"2379": "etcd", "2380": "etcd", "2381": "etcd"}
+    control_plane = {"6443": "kube-apiserver", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
+    assert listening["shaolin"] == node | etcd | control_plane
+    assert listening["huashan"] == node
+    assert listening["lb1"] == {"6443": "nginx", "8404": "nginx"}
+
+
+def test_a_firewall_must_let_in_what_the_page_says_and_nothing_that_is_asked_on_the_host_itself(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path, samples.with_harbor())
+    one = {"master": "shaolin", "worker": "huashan", "lb": "lb1", "hub": "hub1"}
+    page = (DOCS / "hosts.md").read_text()
+    for role, name in one.items():
+        assert f"\n| {role} | {ports.entrances(stack, stack.hosts[name])} |\n" in page
+
+
+def test_ports_that_the_user_moved_are_the_ones_that_are_checked(tmp_path: Path) -> None:
+    proxy = {"config": {"metricsBindAddress": "127.0.0.1:20249", "healthzBindAddress": ""}}
+    stack = samples.stack(tmp_path, {"cluster": {**samples.values()["cluster"], "kubeProxy": proxy}})
+    listening = dict(ports.listening(stack, stack.hosts["huashan"]))
+    assert listening == {"10250": "kubelet", "10248": "kubelet", "20249": "kube-proxy"}
