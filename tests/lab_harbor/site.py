@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab import toolchain
-from tests.lab_harbor.stores import PASSWORD, Stores, free_port, listens, until
+from tests.lab_harbor.stores import PASSWORD, Stores, listens, until
+from tests.ports import free_port
 
 OFFICIAL = os.environ.get("EVENKEEL_HARBOR")
 _numbers = itertools.count()

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import free_port
+
 PASSWORD = "of-the-tests"
 
 
@@ -39,14 +41,6 @@ class Stores:
         """What redis-cli answers in the database of that number."""
         client = ["redis-cli", "-p", str(self.redis_port), "-n", str(number), "--raw", *command]
         return subprocess.run(client, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from lab import toolchain
 from tests.lab_harbor.site import ADMIN, Site, site, stand_in_only
-from tests.lab_harbor.stores import Stores, free_port, listens, until
+from tests.lab_harbor.stores import Stores, listens, until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.built
 

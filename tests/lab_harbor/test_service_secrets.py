@@ -3,7 +3,8 @@
 import pytest
 
 from tests.lab_harbor.site import ADMIN, Program, Site, stand_in_only
-from tests.lab_harbor.stores import free_port, until
+from tests.lab_harbor.stores import until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.built
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from releases import Mirror, read_release
 from render.containerd import mirror_url
 from tests.ops.contents import Contents
 from tests.pages import block
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.built
@@ -53,7 +53,7 @@ def served(folder: Path, command: list[str | Path], address: str, path: str) -> 
 
 def registry(folder: Path, storage: Path, writable: bool = False) -> contextlib.AbstractContextManager[str]:
     """A registry by the page's own configuration, with another folder and port."""
-    address = free_address()
+    address = f"127.0.0.1:{free_port()}"
     configuration = yaml.safe_load(
         block("airgap", "yaml").replace("/srv/mirror/images", str(storage)).replace(":5000", address)
     )
@@ -67,18 +67,12 @@ def registry(folder: Path, storage: Path, writable: bool = False) -> contextlib.
 
 def nginx(folder: Path, root: Path) -> contextlib.AbstractContextManager[str]:
     """nginx by the page's own configuration, with another folder and port."""
-    address = free_address()
+    address = f"127.0.0.1:{free_port()}"
     server = block("airgap", "nginx").replace("/srv/mirror/artifacts", str(root)).replace("8080", address)
     folder.mkdir()
     around = f"daemon off; user root; pid {folder}/pid; error_log stderr; events {{}} http {{ access_log off; "
     (folder / "nginx.conf").write_text(f"{around}{server} }}")
     return served(folder, ["nginx", "-c", folder / "nginx.conf"], address, "/dl.k8s.io/")
-
-
-def free_address() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def _answers(url: str) -> bool:

@@ -22,8 +22,8 @@ import httpx
 from lab import toolchain
 from lab.mirror import closure
 from lab.packages import SYSTEM_PATH
-from tests.plugins.kubernetes.control_plane import free_port
 from tests.plugins.sshd import USER, Sshd
+from tests.ports import free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 30

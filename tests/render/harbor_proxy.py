@@ -22,7 +22,8 @@ from pathlib import Path
 
 from render.harbor import proxy
 from render.harbor.layout import RUN
-from tests.scripts.nginx_host import ENVIRONMENT, free_port
+from tests.ports import free_port
+from tests.scripts.nginx_host import ENVIRONMENT
 from tests.scripts.tls_upstream import authority_and_context
 from tests.waiting import eventually
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from render.harbor import READY
+from tests.ports import free_port
 from tests.render.harbor_proxy import Backend, NameServer, ProxyHost, proxy_host
 from tests.render.harbor_samples import at, plain, run, secret, stack
-from tests.scripts.nginx_host import ENVIRONMENT, free_port
+from tests.scripts.nginx_host import ENVIRONMENT
 from tests.waiting import eventually
 
 FOLDER = "/etc/evenkeel/harbor/proxy"

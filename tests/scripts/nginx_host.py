@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -25,19 +24,12 @@ from pathlib import Path
 from render import load_balancer
 from render.load_balancer import Balancer, HttpCheck, Service, Upstream
 from render.scripts import SCRIPTS
+from tests.ports import free_port
 from tests.waiting import eventually
 
 CHECK = SCRIPTS / "upstream-check.sh"
 ENVIRONMENT = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
 HUNG_SECONDS = 3
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

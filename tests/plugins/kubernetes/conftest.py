@@ -9,6 +9,7 @@ from tests.plugins.engine import blank, engine, project
 from tests.plugins.kubernetes import control_plane
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.plugin_process import Plugin, started
+from tests.ports import free_port
 
 __all__ = ["blank", "engine", "project"]
 
@@ -60,4 +61,4 @@ def config(api: Api) -> dict[str, str]:
 @pytest.fixture
 def nowhere(api: Api) -> str:
     """A kubeconfig of an API server that does not listen."""
-    return api.kubeconfig.replace(api.server, f"https://127.0.0.1:{control_plane.free_port()}")
+    return api.kubeconfig.replace(api.server, f"https://127.0.0.1:{free_port()}")

@@ -8,7 +8,6 @@ import base64
 import datetime
 import ipaddress
 import json
-import socket
 import ssl
 import subprocess
 import threading
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab import toolchain
+from tests.ports import free_port
 
 CONTROLLERS = (
     "garbage-collector-controller,namespace-controller,deployment-controller,replicaset-controller,"
@@ -100,12 +100,6 @@ def kubeconfig(server: str, authority: bytes, client: Pair) -> str:
         "users": [{"name": "admin", "user": user}],
     }
     return json.dumps(document)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Api:

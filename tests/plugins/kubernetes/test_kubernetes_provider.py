@@ -10,6 +10,7 @@ from tests.plugins.kubernetes import control_plane, relay
 from tests.plugins.kubernetes.control_plane import Api
 from tests.plugins.kubernetes.samples import CONFIG_MAP, DAEMON_SET, config_map, workload
 from tests.plugins.plugin_process import Plugin, RefusedError, started
+from tests.ports import free_port
 
 pytestmark = pytest.mark.built
 
@@ -119,7 +120,7 @@ def test_a_client_that_nobody_knows_is_told_so(executable: str, api: Api) -> Non
 
 def test_an_api_server_that_comes_a_little_later_is_waited_for(executable: str, api: Api) -> None:
     """The load balancer's address moves in a second or two; the work goes on."""
-    port = control_plane.free_port()
+    port = free_port()
     with started(executable, "kubernetes") as plugin, relay.later(api, port, seconds=1.5) as address:
         plugin.configure({"kubeconfig": api.kubeconfig.replace(api.server, address)})
         assert plugin.create(CONFIG_MAP, "patient", config_map("patient")).id == "default/patient"
