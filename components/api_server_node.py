@@ -12,7 +12,7 @@ from components import kubelet
 from components.etcd_member import EtcdMember, member_variables
 from components.host import RemoteHost, Staged, Texts, call, secret_files
 from components.pki import ClusterPki
-from render import csr_approver, parts
+from render import csr_approver, parts, static_pods
 from render.kubeconfig import kubeconfig
 from render.network import api_endpoint
 from render.static_pods import API_PORT, PKI
@@ -71,7 +71,7 @@ def activation_variables(stack: Stack, node: Host) -> dict[str, str]:
 def kubeconfig_of(stack: Stack, pki: ClusterPki, row: str, server: str | None = None) -> pulumi.Output[str]:
     """A kubeconfig (secret) for the subject of a row of the certificate table; it asks the load balancer by default."""
     pair, user = pki.leaves[row], pki.subjects[row]
-    return pulumi.Output.all(pki.authorities["ca"].certificate, pair.certificate, pair.key).apply(
+    return pulumi.Output.all(pki.trusted["ca"], pair.certificate, pair.key).apply(
         lambda pems: kubeconfig(stack.cluster.name, server or api_endpoint(stack), pems[0], user, pems[1], pems[2])
     )
 
@@ -84,7 +84,7 @@ def _secret_parts(stack: Stack, pki: ClusterPki, node: Host) -> dict[str, Texts]
 
     return {
         **kubelet.secret_parts(pki, node.name),
-        "pki.secret": _shared_keys(pki),
+        "pki.secret": _shared_keys(stack, pki),
         "apiserver.secret": _apiserver_keys(pki, node.name),
         "controller-manager.secret": {"/etc/kubernetes/controller-manager.conf": config("controller-manager")},
         "scheduler.secret": {"/etc/kubernetes/scheduler.conf": config("scheduler")},
@@ -93,13 +93,15 @@ def _secret_parts(stack: Stack, pki: ClusterPki, node: Host) -> dict[str, Texts]
     }
 
 
-def _shared_keys(pki: ClusterPki) -> Texts:
+def _shared_keys(stack: Stack, pki: ClusterPki) -> Texts:
     """What all masters must hold alike: a token signed by one is verified by the others."""
+    signer = {static_pods.SIGNER: pki.authorities["ca"].certificate} if stack.cluster.pki.generations.renews_ca else {}
     return {
+        **signer,
         f"{PKI}/ca.key": pki.authorities["ca"].key,
-        f"{PKI}/front-proxy-ca.crt": pki.authorities["front-proxy-ca"].certificate,
+        f"{PKI}/front-proxy-ca.crt": pki.trusted["front-proxy-ca"],
         f"{PKI}/sa.key": pki.service_account_key,
-        f"{PKI}/sa.pub": pki.service_account_public_key,
+        f"{PKI}/sa.pub": pki.service_account_public_keys,
     }
 
 

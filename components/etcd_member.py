@@ -87,5 +87,5 @@ def _secret_parts(pki: ClusterPki, node: str) -> pulumi.Output[Parts]:
     }
     texts = {f"{folder}/{name}.crt": pair.certificate for name, pair in pairs.items()}
     texts |= {f"{folder}/{name}.key": pair.key for name, pair in pairs.items()}
-    texts[f"{folder}/ca.crt"] = pki.authorities["etcd-ca"].certificate
+    texts[f"{folder}/ca.crt"] = pki.trusted["etcd-ca"]
     return secret_files({"etcd.secret": texts})

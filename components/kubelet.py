@@ -13,7 +13,7 @@ def secret_parts(pki: ClusterPki, node: str) -> dict[str, Texts]:
     """The parts ``ca``, what a node trusts, and ``kubelet.secret``, its first client certificate."""
     first = pki.leaves[f"kubelet-{node}"]
     return {
-        "ca": {f"{PKI}/ca.crt": pki.authorities["ca"].certificate},
+        "ca": {f"{PKI}/ca.crt": pki.trusted["ca"]},
         "kubelet.secret": {kubelet.FIRST_CLIENT_PAIR: pulumi.Output.concat(first.certificate, first.key)},
     }
 

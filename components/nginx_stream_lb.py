@@ -49,7 +49,7 @@ class NginxStreamLB(pulumi.ComponentResource):
         )
         trusted = host.stage(
             "lb-ca",
-            pulumi.Output.all(args.pki.authorities["ca"].certificate, args.harbor_ca).apply(
+            pulumi.Output.all(args.pki.trusted["ca"], args.harbor_ca).apply(
                 lambda pems: {"lb.ca": _ca_files(balancer, *pems)}
             ),
             parent=self,
@@ -80,4 +80,4 @@ def activation_variables(stack: Stack, balancer: Balancer) -> dict[str, str]:
 
 def _ca_files(balancer: Balancer, cluster_ca: str, harbor_ca: str | None) -> list[File]:
     authorities = {load_balancer.API_SERVICE: cluster_ca, load_balancer.HUB_SERVICE: harbor_ca or ""}
-    return [File(load_balancer.ca_path(service), authorities[service.name]) for service in balancer.services]
+    return [File(load_balancer.ca_path(service.name), authorities[service.name]) for service in balancer.services]

@@ -45,6 +45,7 @@ class Rollout(pulumi.ComponentResource):
         everything = [*args.after, *(one.command for node in nodes for one in node.staged)]
         self.turns: dict[str, RemoteCommand] = {}
         self.control_plane = self._chain("activate-master.sh roll", self._in_turn(args.masters), everything)
+        self.control_plane += self._renewals(args.masters)
         lanes = -(-len(args.workers) // WORKERS_A_LANE)
         for lane in range(lanes):
             self._chain("activate-worker.sh roll", args.workers[lane::lanes], self.control_plane)
@@ -66,6 +67,15 @@ class Rollout(pulumi.ComponentResource):
             turn = node.host.activate("activate", script, node.variables, node.staged, self, before, retires="node")
             links.append(turn)
             self.turns[node.host.settings.name] = links[-1]
+        return links
+
+    def _renewals(self, masters: Sequence[ApiServerNode]) -> list[RemoteCommand]:
+        """What is left to do on each master while the cluster's authority is renewed."""
+        generations = self.stack.cluster.pki.generations
+        links: list[RemoteCommand] = []
+        for master in masters if generations.renews_ca else ():
+            body = f"# generations {generations.ca}\n{call('renewal.sh', master.variables)}"
+            links.append(master.host.run("renewal", body, self, [*self.control_plane, *links[-1:]]))
         return links
 
     def registered(self) -> dict[str, pulumi.Output[str]]:

@@ -1,5 +1,6 @@
 """Policies about how long certificates live, and what guards those that everything hangs on."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from policy.resources import Fault, Resource, known
@@ -7,6 +8,7 @@ from policy.resources import Fault, Resource, known
 SELF_SIGNED = "tls:index/selfSignedCert:SelfSignedCert"
 LEAF = "tls:index/locallySignedCert:LocallySignedCert"
 KEY = "tls:index/privateKey:PrivateKey"
+GENERATION = re.compile(r"-\d+$")
 LONGEST_LEAF_DAYS = 398  # 13 months, and the limit for servers' certificates in the open
 
 
@@ -18,11 +20,15 @@ def leaves_end_within_13_months(resource: Resource) -> Iterator[str]:
 
 
 def authorities_are_protected(resources: Sequence[Resource]) -> Iterator[Fault]:
-    """An authority, and its key, cannot be deleted or replaced by a slip: every certificate would go with it."""
+    """An authority, and its key, cannot be deleted or replaced by a slip: every certificate would go with it.
+
+    While it is renewed there are two, of which one issues.
+    """
     names = {authority.name for authority in _authorities(resources)}
     guarded = [one for one in resources if one.resource_type in (SELF_SIGNED, KEY) and one.name in names]
+    safe = {(one.resource_type, _ever(one)) for one in guarded if one.opts.protect}
     for resource in guarded:
-        if not resource.opts.protect:
+        if (resource.resource_type, _ever(resource)) not in safe:
             yield f"{resource.name} is an authority's and not protected; register it with protect=True", resource.urn
 
 
@@ -37,6 +43,11 @@ def authorities_outlive_leaves(resources: Sequence[Resource]) -> Iterator[Fault]
 
 def _authorities(resources: Sequence[Resource]) -> list[Resource]:
     return [one for one in resources if one.resource_type == SELF_SIGNED and known(one.props, "isCaCertificate")]
+
+
+def _ever(resource: Resource) -> str:
+    """The name of an authority's first generation (``render.generations``)."""
+    return GENERATION.sub("", resource.name)
 
 
 def _hours(resource: Resource) -> float:

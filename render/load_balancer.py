@@ -57,7 +57,7 @@ class Upstream:
 class HttpCheck:
     """How an upstream is asked whether it is ready: only HTTP 200 within ``seconds`` says yes.
 
-    With https its certificate is verified against the file ``ca_path(service)``, which the caller lays there. It must
+    With https its certificate is verified against the file ``ca_path(name)``, which the caller lays there. It must
     cover ``name`` where there is one, and else the upstream's address: a user's own certificate may know no addresses.
     """
 
@@ -178,9 +178,9 @@ def files(balancer: Balancer) -> list[File]:
     ]
 
 
-def ca_path(service: Service) -> str:
+def ca_path(service: str) -> str:
     """The file against which the check verifies the certificates of a service's upstreams."""
-    return f"{STATE}/{service.name}.ca.pem"
+    return f"{STATE}/{service}.ca.pem"
 
 
 def table(balancer: Balancer) -> str:
@@ -205,7 +205,7 @@ def nginx_conf(balancer: Balancer) -> str:
 def _row(service: Service, upstream: Upstream) -> str:
     server = f"{upstream.address}:{upstream.port}"
     check = service.check
-    ca = ca_path(service) if check.scheme == "https" else "-"
+    ca = ca_path(service.name) if check.scheme == "https" else "-"
     options = f"weight={upstream.weight} max_fails={service.max_fails} fail_timeout={service.fail_timeout}"
     asked = f"{check.name}:{upstream.port}" if check.name else server
     url = f"{check.scheme}://{asked}{check.path}"

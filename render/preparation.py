@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from releases import skew
-from render import containerd, kubelet, network, ports, silent_peers
+from render import containerd, generations, kubelet, network, ports, silent_peers
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
 from settings import Host, Role, Stack
@@ -168,6 +168,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "PORTS": _lines(ports.listening(stack, host)),
         "ENTRANCES": ports.entrances(stack, host),
         "CLUSTER_CA": stack.adopted.authorities["ca"].fingerprint if stack.adopted else "",
+        "GENERATIONS": _lines(generations.shown(stack, host)),
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),
         "DOWNLOADS": _lines(downloads),

@@ -27,6 +27,7 @@ ON_HOSTS_OF: dict[Role, tuple[str, ...]] = {
         "etcd-snapshot.sh",
         "founding-ticket.sh",
         "membership.sh",
+        "renewal.sh",
     ),
     "worker": (*ON_NODES, "activate-worker.sh"),
     "lb": ("activate-lb.sh",),

@@ -15,6 +15,7 @@ from settings import Host, Stack
 
 MANIFESTS = "/etc/kubernetes/manifests"
 PKI = "/etc/kubernetes/pki"
+SIGNER = f"{PKI}/ca-signer.crt"  # where ca.crt holds two: the controller manager signs with a file of one
 ETCD_DATA = "/var/lib/etcd"
 API_PORT = 6443
 ETCD_CLIENT_PORT = 2379
@@ -145,7 +146,7 @@ def kube_controller_manager(stack: Stack) -> File:
         "client-ca-file": f"{PKI}/ca.crt",
         "cluster-cidr": str(cluster.pod_cidr),
         "cluster-name": cluster.name,
-        "cluster-signing-cert-file": f"{PKI}/ca.crt",
+        "cluster-signing-cert-file": SIGNER if cluster.pki.generations.renews_ca else f"{PKI}/ca.crt",
         "cluster-signing-key-file": f"{PKI}/ca.key",
         "controllers": "*,bootstrapsigner,tokencleaner",
         "kubeconfig": own,

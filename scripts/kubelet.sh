@@ -7,9 +7,15 @@ KUBELET_PARTS="kubelet kubelet.artifacts kubelet.secret ca"
 KUBELET_PKI=/var/lib/kubelet/pki
 KUBERNETES_CA=/etc/kubernetes/pki/ca.crt
 
-# The kubelet rotates its client certificate by itself; the stack's serves only where there is none that works.
+# kubelet_vouched client|server: its certificate is in force, and of the authority that issues: the first that is trusted.
+kubelet_vouched() {
+    openssl x509 -in "$KUBERNETES_CA" | openssl verify -CAfile /dev/stdin "$KUBELET_PKI/kubelet-$1-current.pem" >/dev/null 2>&1
+}
+
+# The kubelet rotates its client certificate by itself; the stack's serves only where there is none that works, and will
+# when the authority before is trusted no more.
 kubelet_first_certificate() {
-    if ! openssl verify -CAfile "$KUBERNETES_CA" "$KUBELET_PKI/kubelet-client-current.pem" >/dev/null 2>&1; then
+    if ! kubelet_vouched client; then
         mkdir -p "$KUBELET_PKI"
         cp /etc/kubernetes/pki/kubelet-client.pem "$KUBELET_PKI/kubelet-client-first.pem"
         ln -sfn kubelet-client-first.pem "$KUBELET_PKI/.kubelet-client-current.pem"
@@ -17,10 +23,16 @@ kubelet_first_certificate() {
     fi
 }
 
+# A kubelet that starts without one asks for a new one.
+kubelet_serving_certificate() {
+    kubelet_vouched server || rm -f "$KUBELET_PKI/kubelet-server-current.pem"
+}
+
 kubelet_install() {
     for kubelet_part in $KUBELET_PARTS; do install_part "$kubelet_part" >/dev/null; done
     install_artifacts kubelet
     kubelet_first_certificate
+    kubelet_serving_certificate
     systemctl enable --quiet --no-reload kubelet
     systemctl daemon-reload
 }

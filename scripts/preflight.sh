@@ -18,6 +18,7 @@
 #   PORTS                       PORT PROGRAM a line: what will listen
 #   ENTRANCES                   what others must reach here, in words
 #   CLUSTER_CA                  the fingerprint of an adopted cluster's authority, whose nodes run something already
+#   GENERATIONS                 SETTING FILE GENERATION... a line: those that are trusted here, the one that issues first
 #   COMMANDS                    COMMAND DEBIAN_PACKAGE REDHAT_PACKAGE a line: what the host's distribution must bring
 #   LOCK_REMEDY                 what to do when the release is not locked for this machine
 
@@ -122,6 +123,37 @@ check_versions() {
     done <<FOLLOWS
 $FOLLOWS
 FOLLOWS
+}
+
+# Whoever is missing one step of a renewal meets certificates that it can't verify (docs/rotate.md).
+check_generations() {
+    while read -r setting file issues also; do
+        [ ! -f "$EVENKEEL_ROOT$file" ] || check_generation "$setting" "$issues" "$also" "$(trusted_generations "$file")"
+    done <<GENERATIONS
+$GENERATIONS
+GENERATIONS
+}
+
+# trusted_generations FILE: the one that issues first.
+trusted_generations() {
+    trusted=$(sed -n 's/^# generation //p' "$EVENKEEL_ROOT$1" | paste -sd ' ' -)
+    printf '%s' "${trusted:-1}"
+}
+
+# check_generation SETTING ISSUES ALSO TRUSTED
+check_generation() {
+    issued=${4%% *}
+    case " $4 " in
+    *" $2 "*) ;;
+    *)
+        problem "$1: generation $2 shall issue, and this host trusts only $4" "set it to [$issued, $2] and run up first (docs/rotate.md)"
+        return 0
+        ;;
+    esac
+    case " $2 $3 " in
+    *" $issued "*) ;;
+    *) problem "$1: generation $issued still issues here, and shall no longer be trusted" "set it to [$2, $issued] and run up first (docs/rotate.md)" ;;
+    esac
 }
 
 # running_minor PROGRAM: such as 1.36; nothing where it doesn't run.
@@ -263,6 +295,7 @@ check_host() {
     ! has ip || check_address
     ! has ss || check_ports
     check_firewall
+    check_generations
     case " $ROLES " in *" lb "*) check_stream_module ;; esac
     if [ "$RUNS_PODS" = yes ]; then
         check_swap

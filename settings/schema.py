@@ -31,6 +31,7 @@ from settings.fields import (
 Role = Literal["master", "worker", "lb", "hub"]
 
 _SERVICE_DNS = 10
+MOST_GENERATIONS = 2  # a renewal at a time
 
 
 def _once(roles: list[Role]) -> list[Role]:
@@ -49,10 +50,44 @@ class Section(BaseModel):
     refused: ClassVar[Mapping[str, Reason]] = {}
 
 
+def _each_once(generations: list[int]) -> list[int]:
+    if len(set(generations)) != len(generations):
+        raise refuse("names a generation twice", "name each generation once")
+    return generations
+
+
+Generations = Annotated[
+    list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=MOST_GENERATIONS), AfterValidator(_each_once)
+]
+
+
+class PkiGenerations(Section):
+    """Generations of each authority and of the service accounts' key: the first issues, all are trusted.
+
+    A new one is trusted before it issues, and issues before the old one is dropped, each in an ``up`` of its own.
+    """
+
+    ca: Generations = [1]
+    front_proxy_ca: Generations = [1]
+    etcd_ca: Generations = [1]
+    service_account: Generations = [1]
+
+    @property
+    def renews_ca(self) -> bool:
+        """Whether two generations of the cluster's authority are trusted at the moment."""
+        return len(self.ca) > 1
+
+    def of(self, what: str) -> list[int]:
+        """Those of an authority as ``render.certificates`` names it, or of ``service-account``."""
+        found: list[int] = getattr(self, what.replace("-", "_"))
+        return found
+
+
 class Pki(Section):
-    """How keys are made."""
+    """How keys are made, and which of them are in force."""
 
     algorithm: Literal["ECDSA", "RSA"] = "ECDSA"
+    generations: PkiGenerations = PkiGenerations()
 
 
 class Component(Section):

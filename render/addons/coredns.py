@@ -15,6 +15,8 @@ file must not name a loopback address (systemd-resolved's 127.0.0.53, Docker's 1
 and its ``loop`` plugin ends it rather than let it. It must name at least one server. Both are the kubelet's affair.
 """
 
+from collections.abc import Mapping
+
 from render.addons.objects import (
     Object,
     cluster_role,
@@ -23,6 +25,7 @@ from render.addons.objects import (
     digest_of,
     namespaced,
     of_service_account,
+    read_once,
     rule,
     service_account,
 )
@@ -76,7 +79,7 @@ def objects(stack: Stack) -> list[Object]:
         config_map(NAMESPACE, NAME, data),
         _service(stack.cluster.dns_address),
         _disruption_budget(),
-        _deployment(stack.release.image(NAME), data),
+        _deployment(stack.release.image(NAME), read_once(stack, data)),
     ]
 
 
@@ -110,7 +113,7 @@ def _disruption_budget() -> Object:
     return namespaced("policy/v1", "PodDisruptionBudget", NAMESPACE, NAME, LABELS) | {"spec": spec}
 
 
-def _deployment(image: str, data: dict[str, str]) -> Object:
+def _deployment(image: str, data: Mapping[str, str]) -> Object:
     template = {"metadata": {"labels": LABELS, "annotations": digest_of(data)}, "spec": _pod(image)}
     spec = {
         "replicas": REPLICAS,

@@ -12,6 +12,7 @@ preparation (``render.flannel``), so the DaemonSet needs neither folder. Three m
 """
 
 import json
+from collections.abc import Mapping
 
 from render.addons import kube_proxy
 from render.addons.objects import (
@@ -24,6 +25,7 @@ from render.addons.objects import (
     namespaced,
     of_service_account,
     on_every_node,
+    read_once,
     rule,
     service_account,
 )
@@ -51,7 +53,7 @@ def objects(stack: Stack) -> list[Object]:
         _role(),
         cluster_role_binding(NAME, NAME, of_service_account(NAMESPACE, NAME)),
         config_map(NAMESPACE, CONFIG_MAP, data, LABELS),
-        _daemon_set(stack, data),
+        _daemon_set(stack, read_once(stack, data)),
     ]
 
 
@@ -74,7 +76,7 @@ def _role() -> Object:
     return cluster_role(NAME, [nodes, rule("", ["nodes/status"], ["patch"])])
 
 
-def _daemon_set(stack: Stack, data: dict[str, str]) -> Object:
+def _daemon_set(stack: Stack, data: Mapping[str, str]) -> Object:
     volumes = [
         host_path("run", "/run/flannel", "DirectoryOrCreate"),
         {"name": "flannel-cfg", "configMap": {"name": CONFIG_MAP}},

@@ -6,6 +6,7 @@ setting stops the roll at the first node. kubeadm's Role for joining nodes is le
 Does not own the packet filter's programs: they are in the image.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from render import network
@@ -18,6 +19,7 @@ from render.addons.objects import (
     namespaced,
     of_service_account,
     on_every_node,
+    read_once,
     service_account,
 )
 from render.yaml_text import yaml_text
@@ -42,7 +44,7 @@ def objects(stack: Stack) -> list[Object]:
         service_account(NAMESPACE, NAME),
         cluster_role_binding("kubeadm:node-proxier", "system:node-proxier", of_service_account(NAMESPACE, NAME)),
         config_map(NAMESPACE, NAME, data, {"app": NAME}),
-        _daemon_set(stack, data),
+        _daemon_set(stack, read_once(stack, data)),
     ]
 
 
@@ -76,7 +78,7 @@ def _kubeconfig(server: str) -> Object:
     }
 
 
-def _daemon_set(stack: Stack, data: dict[str, str]) -> Object:
+def _daemon_set(stack: Stack, data: Mapping[str, str]) -> Object:
     volumes = [
         {"name": NAME, "configMap": {"name": NAME}},
         host_path("xtables-lock", "/run/xtables.lock", "FileOrCreate"),

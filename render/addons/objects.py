@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from settings import Stack
+
 Object = dict[str, Any]
 Labels = Mapping[str, str]
 
@@ -76,6 +78,14 @@ def digest_of(data: Mapping[str, str]) -> Object:
     """The pod template's annotation that changes with the ConfigMap its pods read at start, so that they roll."""
     text = json.dumps(dict(data), sort_keys=True)
     return {CONFIG_DIGEST: hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def read_once(stack: Stack, data: Mapping[str, str]) -> Mapping[str, str]:
+    """What a pod reads when it starts: its configuration, the authorities that it trusts, and its token."""
+    generations = stack.cluster.pki.generations
+    if [generations.ca, generations.service_account] == [[1], [1]]:
+        return data
+    return {**data, "generations": f"{generations.ca} {generations.service_account}"}
 
 
 def on_every_node(

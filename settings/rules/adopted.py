@@ -12,6 +12,14 @@ from settings.secret_keys import AUTHORITY_KEYS, setting
 _LOOK = "`python -m ops adopt` sets all of them"
 
 
+def authority_is_the_clusters_own(draft: Draft) -> Iterator[Fault]:
+    """What kubeadm's own commands go by on such a cluster names its authority, and nobody would write another there."""
+    if draft.adopted and draft.cluster and draft.cluster.pki.generations.ca != [1]:
+        what = "renews the authority that the adopted cluster has brought, which is not done yet"
+        remedy = "leave it [1]; the others (etcdCa, frontProxyCa, serviceAccount) can be renewed"
+        yield fault(["cluster", "pki", "generations", "ca"], draft.cluster.pki.generations.ca, what, remedy)
+
+
 def keys_and_cluster_go_together(draft: Draft) -> Iterator[Fault]:
     """Without the section, the stack would found a cluster with authorities of its own on the masters of another."""
     given = [name for name in AUTHORITY_KEYS.values() if name in draft.secrets]

@@ -8,6 +8,7 @@ from typing import Any
 
 from render import load_balancer, static_pods
 from render.files import File, stage_script, wrap
+from render.generations import named
 from settings import Stack
 from tests.settings import samples
 
@@ -84,7 +85,7 @@ def pod(name: str, image: str, privileged: bool = False, kind: str = "DaemonSet"
     return Sample(f"kubernetes:apps/v1:{kind}", name, props)
 
 
-def authority(protect: bool = True, hours: int = 87600) -> list[Sample]:
+def authority(protect: bool = True, hours: int = 87600, generation: int = 1) -> list[Sample]:
     """A CA and its key."""
     opts = SimpleNamespace(protect=protect)
     props = {"isCaCertificate": True, "validityPeriodHours": hours}
@@ -92,7 +93,8 @@ def authority(protect: bool = True, hours: int = 87600) -> list[Sample]:
         "tls:index/selfSignedCert:SelfSignedCert": props,
         "tls:index/privateKey:PrivateKey": {"algorithm": "ECDSA"},
     }
-    return [Sample(kind, "pki-ca", inputs, opts) for kind, inputs in kinds.items()]
+    name = named("pki-ca", generation)
+    return [Sample(kind, name, inputs, opts) for kind, inputs in kinds.items()]
 
 
 def leaf(hours: int = 8760) -> Sample:

@@ -114,6 +114,13 @@ def test_an_authority_that_a_slip_could_delete_is_found_and_so_is_its_key() -> N
     assert len(told(certificates.authorities_are_protected, samples.authority(protect=False))) == 2
 
 
+def test_of_an_authority_that_is_renewed_one_generation_is_protected() -> None:
+    """The other has not issued yet, or is about to be dropped."""
+    comes = samples.authority(protect=False, generation=2)
+    assert told(certificates.authorities_are_protected, [*samples.authority(), *comes]) == []
+    assert len(told(certificates.authorities_are_protected, [*samples.authority(protect=False), *comes])) == 4
+
+
 def test_an_authority_that_ends_before_its_certificates_is_found() -> None:
     assert told(certificates.authorities_outlive_leaves, [samples.leaf(), *samples.authority()]) == []
     found = told(certificates.authorities_outlive_leaves, [samples.leaf(), *samples.authority(hours=8760)])

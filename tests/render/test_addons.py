@@ -90,6 +90,14 @@ def test_a_users_kube_proxy_setting_is_laid_over_the_clusters(make: Make) -> Non
     assert config["clusterCIDR"] == "10.244.0.0/16"
 
 
+@pytest.mark.parametrize("what", ["ca", "serviceAccount"])
+def test_pods_begin_anew_with_every_step_of_what_they_trust_or_are_known_by(make: Make, what: str) -> None:
+    """A pod reads both when it starts; an old one would be refused once what it holds is dropped."""
+    steps = [make({"pki": {"generations": {what: given}}}) for given in ([1], [1, 2], [2, 1], [2])]
+    for kind, name in [("DaemonSet", "kube-proxy"), ("DaemonSet", "kube-flannel-ds"), ("Deployment", "coredns")]:
+        assert len({digest(stack, kind, name) for stack in steps}) == len(steps), name
+
+
 def test_kube_proxy_rolls_when_its_settings_or_its_server_change_and_only_then(tmp_path: Path, make: Make) -> None:
     same = digest(make({}), "DaemonSet", "kube-proxy")
     assert digest(make({"domain": "example.internal"}), "DaemonSet", "kube-proxy") == same

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 import settings
+from render import generations
 from tests.scripts.bare_host import BareHost, Mirror, mirror
 from tests.settings import pem, samples
 
@@ -294,6 +295,44 @@ def test_a_node_of_the_cluster_that_is_adopted_may_run_it_already(tmp_path: Path
     assert bench.host.preflight(bench.stack, "huashan").returncode == 1, "a stack that founds its cluster"
     authority.write_text(other.text)
     assert bench.host.preflight(bench.stack, "huashan", CLUSTER_CA=fingerprint).returncode == 1, "another cluster"
+
+
+STEPS = [  # what the host trusts, what the stack wants, what is said of it
+    ("", "1 2", ""),
+    ("1 2", "2 1", ""),
+    ("2 1", "2", ""),
+    ("2 1", "1 2", ""),
+    ("1 2", "", ""),
+    ("2", "2 3", ""),
+    ("", "2 1", "generation 2 shall issue, and this host trusts only 1; set it to [1, 2] and run up first"),
+    ("", "2", "generation 2 shall issue, and this host trusts only 1; set it to [1, 2] and run up first"),
+    ("1 2", "2", "generation 1 still issues here, and shall no longer be trusted; set it to [2, 1] and run up first"),
+    ("2", "", "generation 1 shall issue, and this host trusts only 2; set it to [2, 1] and run up first"),
+]
+
+
+@pytest.mark.parametrize(("trusted", "wanted", "said"), STEPS)
+@pytest.mark.parametrize("what", ["ca", "etcdCa", "frontProxyCa", "serviceAccount"])
+def test_a_renewal_of_an_authority_leaves_out_no_step(
+    bench: Bench, what: str, trusted: str, wanted: str, said: str
+) -> None:
+    """Whoever still shows, or still checks with, the one before would be refused by all who have gone ahead."""
+    having, wanting = ([int(one) for one in words.split()] or [1] for words in (trusted, wanted))
+    files = {setting: path for setting, path, *_ in generations.shown(bench.stack, bench.stack.hosts["shaolin"])}
+    key = f"evenkeel:cluster.pki.generations.{what}"
+    path = bench.host.root / files[key].removeprefix("/")
+    path.parent.mkdir(parents=True)
+    path.write_text(generations.bundle(having, ["-----BEGIN ...\n"] * len(having)))
+    asked = f"{key} {files[key]} {' '.join(str(one) for one in wanting)}"
+    done = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=asked)
+    told = [line for line in lines(done.stderr) if "evenkeel:cluster.pki" in line]
+    assert told == ([f"evenkeel: shaolin: preflight: {key}: {said} (docs/rotate.md)"] if said else [])
+    assert done.returncode == (1 if said else 0)
+
+
+def test_a_host_that_trusts_nobody_yet_may_begin_anywhere(bench: Bench) -> None:
+    asked = "evenkeel:cluster.pki.generations.ca /etc/kubernetes/pki/ca.crt 3 2"
+    assert bench.host.preflight(bench.stack, "shaolin", GENERATIONS=asked).returncode == 0
 
 
 def test_our_own_programs_may_hold_their_ports_on_a_host_that_was_prepared(bench: Bench) -> None:

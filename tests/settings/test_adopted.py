@@ -48,6 +48,13 @@ def test_the_section_cannot_get_lost_while_its_keys_are_there(root: Path) -> Non
     assert "masters would get other authorities than their cluster has" in refusal(root, {"adopted": None})
 
 
+def test_the_authority_that_the_cluster_has_brought_cannot_be_renewed_yet(root: Path) -> None:
+    """kubeadm's own commands, and nodes that join by them, would go by an authority that nobody trusts any more."""
+    line = refusal(root, {"cluster.pki.generations": {"ca": [1, 2]}})
+    assert line.startswith("evenkeel:cluster.pki.generations.ca: ")
+    assert "renews the authority that the adopted cluster has brought, which is not done yet" in line
+
+
 @pytest.mark.parametrize("text", ["nonsense", "-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n"])
 def test_no_message_repeats_a_key(root: Path, text: str) -> None:
     assert text.splitlines()[0] not in refusal(root, {"clusterCaKey": text})

@@ -1,0 +1,51 @@
+"""Generations of authorities: the text in which they travel, and where a host shows which it trusts."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from render import generations
+from render.load_balancer import API_SERVICE, ca_path
+from render.scripts import SCRIPTS
+from tests.settings import pem, samples
+
+CURRENT = "kubelet-client-current.pem"
+
+
+def test_what_was_never_renewed_travels_as_it_always_has() -> None:
+    """Any other text would restart every apiserver and kubelet of every stack for nothing."""
+    assert generations.bundle([1], ["PEM\n"]) == "PEM\n"
+    assert generations.named("ca", 1) == "ca"
+
+
+def test_a_bundle_is_read_by_programs_as_its_certificates_alone() -> None:
+    old, new = pem.issued("kubernetes"), pem.issued("kubernetes-2")
+    text = generations.bundle([2, 1], [new.text, old.text])
+    assert text.startswith("# generation 2\n-----BEGIN CERTIFICATE-----\n")
+    assert x509.load_pem_x509_certificates(text.encode()) == [new.certificate, old.certificate]
+
+
+def test_each_host_shows_what_it_trusts_in_the_files_that_its_roles_have(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path)
+    shown = {
+        name: {setting.rpartition(".")[2]: path for setting, path, *_ in generations.shown(stack, host)}
+        for name, host in stack.hosts.items()
+    }
+    assert set(shown["shaolin"]) == {"ca", "frontProxyCa", "etcdCa", "serviceAccount"}
+    assert shown["huashan"] == {"ca": "/etc/kubernetes/pki/ca.crt"}
+    assert shown["lb1"] == {"ca": ca_path(API_SERVICE)}
+
+
+@pytest.mark.parametrize(("issues", "vouched"), [("old", True), ("new", False)])
+def test_a_kubelet_keeps_its_certificate_only_while_its_authority_is_the_one_that_issues(
+    tmp_path: Path, issues: str, vouched: bool
+) -> None:
+    """One that is merely trusted is dropped next, and the node with it: its own apiserver would no longer know it."""
+    old, new = pem.issued("kubernetes"), pem.issued("kubernetes-2")
+    (tmp_path / CURRENT).write_text(pem.issued("node", old, ["node"]).text)
+    both = [old, new] if issues == "old" else [new, old]
+    (tmp_path / "ca.crt").write_text(generations.bundle([1, 2], [one.text for one in both]))
+    script = f". {SCRIPTS}/kubelet.sh; KUBERNETES_CA={tmp_path}/ca.crt KUBELET_PKI={tmp_path}; kubelet_vouched client"
+    assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is vouched
