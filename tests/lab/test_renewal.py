@@ -1,0 +1,152 @@
+"""Every authority, and the service accounts' key, gives way to a new one under a load that notices everything.
+
+The tests are one story, as docs/rotate.md tells it: trust the new ones, let them issue, drop the old ones.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import hosts
+from tests.lab import program
+from tests.lab.certificates import KUBELET_PKI, PKI
+from tests.lab.program import Load, Run
+from tests.lab.quiet import dev_frozen
+from tests.lab.trial import Trial, on_spares
+from tests.waiting import eventually
+
+MASTERS = ("spare1", "spare2", "spare3")
+BALANCER = "spare4"
+ROLES: dict[str, list[str]] = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb", "worker"]}
+LOAD_BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[BALANCER], "vip": None, "extraSans": []}
+EVERYTHING = ("ca", "frontProxyCa", "etcdCa", "serviceAccount")
+OF_A_MASTER = {
+    f"{PKI}/ca.crt": [f"{PKI}/apiserver.crt", f"{PKI}/apiserver-kubelet-client.crt"],
+    f"{PKI}/front-proxy-ca.crt": [f"{PKI}/front-proxy-client.crt"],
+    f"{PKI}/etcd/ca.crt": [
+        *(f"{PKI}/etcd/{name}.crt" for name in ("server", "peer", "healthcheck-client")),
+        f"{PKI}/apiserver-etcd-client.crt",
+    ],
+}
+OF_A_KUBELET = [f"{KUBELET_PKI}/kubelet-{side}-current.pem" for side in ("client", "server")]
+
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("spares")]
+
+
+def wanting(*generations: int) -> dict[str, Any]:
+    """The settings of one step."""
+    return {"cluster": {"pki": {"generations": {what: [*generations] for what in EVERYTHING}}}}
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The cluster after all three steps, what each ``up`` was, and what its clients saw meanwhile.
+
+    ``before`` is the administrator's kubeconfig, and ``token`` a pod's token, from before the first step.
+    """
+
+    trial: Trial
+    runs: Mapping[str, Run]
+    reports: Mapping[str, dict[str, dict[str, Any]]]
+    too_early: Run
+    too_soon: Run
+    before: Path
+    token: str
+
+
+@pytest.fixture(scope="module")
+def renewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Renewed]:
+    with dev_frozen(), on_spares("renewal", ROLES, {"loadBalancer": LOAD_BALANCER}) as trial:
+        trial.program.up().ok()
+        before = tmp_path_factory.mktemp("before") / "kubeconfig"
+        before.write_text(trial.program.kubeconfig().read_text())
+        token = trial.kubectl("create", "token", "default", "--duration=2h").strip()
+        too_early = trial.program.up(wanting(2, 1))
+        runs, reports = {}, {}
+        for step, generations in {"trust": (1, 2), "issue": (2, 1), "drop": (2,)}.items():
+            if step == "issue":
+                too_soon = trial.program.up(wanting(2))
+            load = Load.start(kubeconfig=trial.program.kubeconfig())
+            try:
+                runs[step] = trial.program.up(wanting(*generations))
+            finally:
+                reports[step] = load.stop()
+            runs[step].ok()
+        trial.program.kubeconfig()
+        yield Renewed(trial, runs, reports, too_early, too_soon, before, token)
+
+
+@pytest.mark.parametrize("step", ["trust", "issue", "drop"])
+def test_nobody_notices_a_step(renewed: Renewed, step: str) -> None:
+    """Whoever issues before all trust it, or is dropped while one still has its certificate, is refused by somebody."""
+    for kind, report in renewed.reports[step].items():
+        assert report["failures"] == 0, f"{kind}: {report['errors']}"
+        assert report["lost_writes"] == 0, kind
+        assert report["requests"] > 100, kind
+
+
+def test_a_step_that_was_left_out_is_refused_by_every_host_before_anything_changes(renewed: Renewed) -> None:
+    for run, said in ((renewed.too_early, "generation 2 shall issue"), (renewed.too_soon, "generation 1 still issues")):
+        assert run.code != 0
+        for host in ROLES:
+            assert f"evenkeel: {host}: preflight: evenkeel:cluster.pki.generations.ca: {said}" in run.text
+
+
+def test_a_second_up_changes_nothing(renewed: Renewed) -> None:
+    assert renewed.trial.program.steps(wanting(2)) == []
+
+
+def test_every_certificate_in_use_is_of_the_new_authorities_alone(renewed: Renewed) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(only_new, ROLES))
+
+
+def only_new(host: str) -> None:
+    """Each bundle of a host holds one certificate, and vouches for what is in use."""
+    wanted = {f"{PKI}/ca.crt": OF_A_KUBELET}
+    if host in MASTERS:
+        wanted |= OF_A_MASTER | {f"{PKI}/ca.crt": [*OF_A_MASTER[f"{PKI}/ca.crt"], *OF_A_KUBELET]}
+    for bundle, leaves in wanted.items():
+        assert hosts.run(host, f"grep -c BEGIN {bundle}").stdout.strip() == "1", f"{host}: {bundle}"
+        done = hosts.run(host, f"openssl verify -CAfile {bundle} {' '.join(leaves)}")
+        assert done.returncode == 0, f"{host}: {done.stdout}{done.stderr}"
+
+
+def test_every_apiserver_reaches_every_kubelet(renewed: Renewed) -> None:
+    """Serving certificates are no files of ours: a kubelet whose authority is dropped has no logs, exec or metrics."""
+    for master in MASTERS:
+        for node in ROLES:
+            path = f"/api/v1/nodes/{node}/proxy/healthz"
+            asked = f"kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw {path}"
+            assert hosts.run(master, asked, check=True).stdout == "ok"
+
+
+def test_the_old_authoritys_client_is_refused_and_refuses(renewed: Renewed) -> None:
+    told = program.kubectl("get", "nodes", kubeconfig=renewed.before, check=False)
+    assert told == ""
+    address = f"https://{hosts.ADDRESSES[MASTERS[0]]}:6443/api"
+    asked = f"curl -sk -o /dev/null -w '%{{http_code}}' -H @- {address}"
+    code = hosts.run(MASTERS[0], asked, stdin=f"Authorization: Bearer {renewed.token}\n").stdout
+    assert code == "401"
+
+
+def test_the_clusters_own_pods_go_on_with_what_they_are_given_now(renewed: Renewed) -> None:
+    """kube-proxy, flannel and CoreDNS read what they trust, and who they are, when they start."""
+    for what in ("daemonset/kube-proxy", "deployment/coredns"):
+        renewed.trial.kubectl("rollout", "status", what, "--namespace=kube-system", "--timeout=110s")
+    shown = json.loads(renewed.trial.kubectl("get", "configmaps", "-A", "--output=json"))["items"]
+    published = {one["data"]["ca.crt"] for one in shown if one["metadata"]["name"] == "kube-root-ca.crt"}
+    assert [text.count("BEGIN CERTIFICATE") for text in published] == [1]
+    eventually(lambda: renewed.trial.ready_nodes() == sorted(ROLES), 60, "every node is ready")
+
+
+def test_nothing_of_what_was_dropped_is_left_in_state(renewed: Renewed) -> None:
+    state = json.loads(renewed.trial.program.state())
+    names = {resource["urn"].rpartition("::")[2] for resource in state["deployment"]["resources"]}
+    assert {"pki-ca-2", "pki-front-proxy-ca-2", "pki-etcd-ca-2", "pki-service-account-2"} <= names
+    assert {"pki-ca", "pki-front-proxy-ca", "pki-etcd-ca", "pki-service-account"} & names == set()
