@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pulumi
 
-from components.etcd_member import member_variables
-from components.host import RemoteHost, Staged, call
+from components.host import RemoteHost, Staged
 from components.key_file import key_file
 from render import openssh
-from render.scripts import privileged_shell
+from render.etcd import member_variables
+from render.scripts import call, privileged_shell
 from settings import Host, Stack
 
 FOLDER = Path("snapshots")

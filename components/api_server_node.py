@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import pulumi
 
 from components import kubelet
-from components.etcd_member import EtcdMember, member_variables
-from components.host import RemoteHost, Staged, Texts, call, secret_files
+from components.etcd_member import EtcdMember
+from components.host import RemoteHost, Staged, Texts, secret_files
 from components.pki import ClusterPki
 from render import csr_approver, parts, static_pods
+from render.etcd import member_variables
 from render.kubeconfig import kubeconfig
 from render.network import api_endpoint
+from render.scripts import call
 from render.static_pods import API_PORT, PKI
 from settings import Host, Stack
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import pulumi
 
 from components.birth import Birth
-from components.host import Parts, RemoteHost, Staged, call, secret_files
+from components.host import Parts, RemoteHost, Staged, secret_files
 from components.pki import ClusterPki
 from render import static_pods
+from render.etcd import initial_cluster, member_variables
+from render.scripts import call
 from render.static_pods import PKI
 from settings import Stack
 
@@ -60,17 +62,6 @@ def genesis(stack: Stack) -> Birth:
     """
     founders = "nobody" if stack.adopted else initial_cluster(stack)
     return Birth("etcd-genesis", {FOUNDERS: founders}, pulumi.ResourceOptions(protect=True))
-
-
-def initial_cluster(stack: Stack) -> str:
-    """The members that the stack names, as etcd's ``--initial-cluster`` writes them."""
-    return ",".join(f"{name}={static_pods.peer_url(host)}" for name, host in stack.masters().items())
-
-
-def member_variables(stack: Stack, node: str) -> dict[str, str]:
-    """What scripts/etcd.sh needs to know."""
-    members = initial_cluster(stack).replace(",", " ")
-    return {"NODE": node, "ADDRESS": stack.hosts[node].address, "ETCD_MEMBERS": members}
 
 
 def _ticket(variables: dict[str, str], token: str, founders: str) -> str:

@@ -16,10 +16,10 @@ import pulumi
 from components.birth import Birth
 from components.harbor_node import HarborNode, HarborNodeArgs
 from components.harbor_secrets import HubSecrets
-from components.host import TELL_RUN, RemoteHost, Staged, call, run_of
+from components.host import TELL_RUN, RemoteHost, Staged, run_of
 from components.remote_command import RemoteCommand
 from render import hub
-from render.scripts import ON_HOST, assignments
+from render.scripts import ON_HOST, assignments, call
 from settings import PullSecret, Stack
 
 

@@ -19,12 +19,13 @@ import pulumi_docker as docker
 
 from components.docker_engine import DockerEngine
 from components.harbor_secrets import HubSecrets
-from components.host import TELL_RUN, Parts, RemoteHost, Staged, call, run_of
+from components.host import TELL_RUN, Parts, RemoteHost, Staged, run_of
 from components.registered import Registered
 from components.remote_command import RemoteCommand
 from render import harbor, hub, parts
 from render.harbor import Container, HarborSecrets, HealthCheck
 from render.hub import Keys
+from render.scripts import call
 from settings import Stack
 
 CONTAINER = "docker:index/container:Container"

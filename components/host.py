@@ -15,7 +15,7 @@ from components.registered import given
 from components.remote_command import RemoteCommand
 from render import way_in
 from render.files import File, stage_script, wrap
-from render.scripts import ON_HOST, assignments, privileged_shell, retiring
+from render.scripts import ON_HOST, call, privileged_shell, retiring
 from settings import Bastion, Host, Ssh
 
 # A host that does not answer is reported after (1 + DIALS) * SECONDS_A_DIAL: long enough for lost packets and for
@@ -147,11 +147,6 @@ class RemoteHost(pulumi.ComponentResource):
         ours = [one.command for one in staged]
         before = pulumi.Output.from_input(depends_on).apply(lambda others: [*ours, *others])
         return self.run(step, body, parent, before, because=because, retires=retires)
-
-
-def call(script: str, variables: Mapping[str, str]) -> str:
-    """The shell lines that run a script of scripts/ on the host with these environment variables."""
-    return f"{assignments(variables)}export {' '.join(variables)}\n{ON_HOST}/{script}\n"
 
 
 def secret_files(parts: Mapping[str, Texts]) -> pulumi.Output[Parts]:

@@ -14,11 +14,11 @@ import pulumi
 
 from components.api_server_node import ApiServerNode
 from components.birth import Birth
-from components.etcd_member import member_variables
-from components.host import call
 from components.remote_command import RemoteCommand
 from components.worker_node import WorkerNode
 from render import kubelet
+from render.etcd import member_variables
+from render.scripts import call
 from settings import Host, Stack
 
 WORKERS_A_LANE = 10  # so that at most one worker in ten is in its turn at any moment

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pulumi
 
 from components import kubelet
-from components.host import RemoteHost, Staged, call, secret_files
+from components.host import RemoteHost, Staged, secret_files
 from components.pki import ClusterPki
 from render import parts
+from render.scripts import call
 from settings import Stack
 
 

@@ -14,6 +14,7 @@ MODULES = {
     "status": "ops.status",
     "report": "ops.report.command",
     "verify": "ops.verify",
+    "backup": "ops.backup",
     "adopt": "ops.adopt.command",
     "harbor-probe": "ops.harbor_probe",
     "concerned-stacks": "ops.concerned_stacks",

@@ -1,4 +1,4 @@
-"""A stack's settings for a command of an operator: what ``pulumi up`` would read, secrets included.
+"""A stack's settings for a command of an operator: what ``pulumi up`` would read, secrets included; and its state.
 
 Owns asking the ``pulumi`` on PATH for them, with the passphrase or key service that the operator has for ``up``. Does
 not own what settings may be (``settings``).
@@ -32,6 +32,14 @@ def read(name: str) -> Stack:
         return settings.parse(values(json.loads(done.stdout)))
     except settings.SettingsError as error:
         raise StackError(str(error)) from error
+
+
+def exported(name: str) -> bytes:
+    """The state of stack ``name`` as ``pulumi stack import`` takes it; its secrets stay encrypted."""
+    done = subprocess.run(["pulumi", "stack", "export", "--stack", name], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise StackError(f"stack {name}: {done.stderr.decode().strip()}; log in to its backend as for `pulumi up`")
+    return done.stdout
 
 
 def values(config: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:

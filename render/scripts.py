@@ -80,3 +80,8 @@ def retiring(host: Host, role: str) -> str:
 def assignments(variables: Mapping[str, str]) -> str:
     """Shell lines that set the variables."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def call(script: str, variables: Mapping[str, str]) -> str:
+    """The shell lines that run a script of scripts/ on the host with these environment variables."""
+    return f"{assignments(variables)}export {' '.join(variables)}\n{ON_HOST}/{script}\n"

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.host import call
 from lab import hosts
 from render import keepalived, load_balancer
 from render.files import File, stage_script, wrap
 from render.keepalived import Vip
 from render.load_balancer import Balancer, HttpCheck, Service, Upstream
-from render.scripts import ON_HOST, SCRIPTS
+from render.scripts import ON_HOST, SCRIPTS, call
 from tests.scripts.nginx_host import FakeUpstream, Load, get
 from tests.waiting import eventually
 
