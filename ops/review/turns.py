@@ -34,8 +34,9 @@ UNSEEN: Mapping[str, Sequence[str]] = {
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ALONG = {"etcd": "kube-apiserver"}  # is taken out of service before the other restarts, and comes back with it
 RELOADED = ("nginx", "keepalived")  # they read their files anew and cut no connection
-NODE, BALANCER, HUB = "node", "load balancer", "hub"
-TURNS = {"activate": NODE, "activate-lb": BALANCER, "leave": HUB, "return": HUB}
+NODE, BALANCER, HUB, RENEWAL = "node", "load balancer", "hub", "renewal"
+TURNS = {"activate": NODE, "activate-lb": BALANCER, "leave": HUB, "return": HUB, "renewal": RENEWAL}
+RENEWED = "restarts kubelet, if its certificate is not of the authority that issues now"
 WHOSE = {"nginx": BALANCER, "keepalived": BALANCER}
 
 
@@ -79,7 +80,7 @@ def _members(preview: Preview) -> dict[Key, list[Step]]:
     for step in preview.of_type(COMMAND, CONTAINER):
         host = preview.host_of(step)
         role = HUB if step.type == CONTAINER else TURNS.get(step.name.removeprefix(f"{host}-"))
-        if host and role:
+        if host and role and (role, step.op) != (RENEWAL, "delete"):
             found.setdefault((host, role), []).append(step)
     return found
 
@@ -101,6 +102,8 @@ def _places(after: Mapping[Key, set[Key]]) -> dict[Key, int]:
 
 
 def _what(preview: Preview, host: str, role: str, steps: Sequence[Step]) -> str:
+    if role == RENEWAL:
+        return RENEWED
     ops = {step.op for step in steps}
     if ops == {"create"}:
         return "starts for the first time"

@@ -62,6 +62,13 @@ def test_a_load_balancer_reloads_and_restarts_nothing() -> None:
     assert "restarts" not in text
 
 
+def test_what_a_renewal_leaves_to_do_on_masters_has_its_place_after_their_turns() -> None:
+    left = turn("shaolin", "renewal", op="delete")
+    text = of(turn("emei", "renewal", ["emei-activate"], op="create"), turn("emei"), left)
+    assert "- 2: `emei`: restarts kubelet, if its certificate is not of the authority that issues now\n" in text
+    assert "shaolin" not in text
+
+
 def test_a_host_that_is_both_master_and_load_balancer_has_two_turns() -> None:
     nginx = [File("/etc/nginx/nginx.conf", f"proxy_timeout {minutes}m;\n") for minutes in (10, 20)]
     stages = [staging("emei", "lb", "lb", *nginx), staging("emei", "etcd", "etcd", OLD, NEW)]
