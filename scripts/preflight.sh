@@ -140,9 +140,19 @@ trusted_generations() {
     printf '%s' "${trusted:-1}"
 }
 
+# What a turn does last: until then a program may run here that has read the file as it was before.
+turn_is_over() {
+    if [ "$RUNS_PODS" = yes ]; then set -- kubelet kubelet kubelet.artifacts kubelet.secret ca; else set -- nginx lb lb.ca; fi
+    turn_unit=$1
+    shift
+    [ -f "$EVENKEEL_STATE/applied/$turn_unit" ] && [ "$(cat "$EVENKEEL_STATE/applied/$turn_unit")" = "$(revision_of "$@")" ]
+}
+
 # check_generation SETTING ISSUES ALSO TRUSTED
 check_generation() {
-    issued=${4%% *}
+    issued=${4%% *} wanted="$2${3:+ $3}"
+    [ "$wanted" != "$4" ] || return 0
+    turn_is_over || problem "$1: the up that brought [$(printf '%s' "$4" | sed 's/ /, /g')] has not come to its end here" "run up with that first"
     case " $4 " in
     *" $2 "*) ;;
     *)
@@ -150,7 +160,7 @@ check_generation() {
         return 0
         ;;
     esac
-    case " $2 $3 " in
+    case " $wanted " in
     *" $issued "*) ;;
     *) problem "$1: generation $issued still issues here, and shall no longer be trusted" "set it to [$2, $issued] and run up first (docs/rotate.md)" ;;
     esac

@@ -1,6 +1,8 @@
 """What a host is refused for, in the user's words, before anything is changed; and its downloads (preflight.sh)."""
 
 import hashlib
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 import settings
 from render import generations
+from render.scripts import SCRIPTS
 from tests.scripts.bare_host import BareHost, Mirror, mirror
 from tests.settings import pem, samples
 
@@ -320,14 +323,46 @@ def test_a_renewal_of_an_authority_leaves_out_no_step(
     having, wanting = ([int(one) for one in words.split()] or [1] for words in (trusted, wanted))
     files = {setting: path for setting, path, *_ in generations.shown(bench.stack, bench.stack.hosts["shaolin"])}
     key = f"evenkeel:cluster.pki.generations.{what}"
-    path = bench.host.root / files[key].removeprefix("/")
-    path.parent.mkdir(parents=True)
-    path.write_text(generations.bundle(having, ["-----BEGIN ...\n"] * len(having)))
+    lay(bench, files[key], generations.bundle(having, ["-----BEGIN ...\n"] * len(having)))
+    turn_over(bench)
     asked = f"{key} {files[key]} {' '.join(str(one) for one in wanting)}"
     done = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=asked)
     told = [line for line in lines(done.stderr) if "evenkeel:cluster.pki" in line]
     assert told == ([f"evenkeel: shaolin: preflight: {key}: {said} (docs/rotate.md)"] if said else [])
     assert done.returncode == (1 if said else 0)
+
+
+def lay(bench: Bench, path: str, text: str) -> None:
+    """A file on the host."""
+    place = bench.host.root / path.removeprefix("/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+
+
+def turn_over(bench: Bench) -> None:
+    """The host's kubelet was found well with what is staged for it."""
+    for part in ("kubelet", "kubelet.artifacts", "kubelet.secret", "ca"):
+        (bench.host.state / "staged" / part).mkdir(parents=True)
+        (bench.host.state / "staged" / part / "index").write_text(part)
+    script = f". {SCRIPTS}/lib.sh; revision_of kubelet kubelet.artifacts kubelet.secret ca"
+    environment = os.environ | {"EVENKEEL_STATE": str(bench.host.state), "EVENKEEL_HOST": "shaolin"}
+    done = subprocess.run(["sh", "-euc", script], env=environment, capture_output=True, text=True, check=True)
+    (bench.host.state / "applied").mkdir()
+    (bench.host.state / "applied/kubelet").write_text(done.stdout)
+
+
+@pytest.mark.parametrize("applied", ["", "of an earlier turn"])
+def test_a_step_waits_until_the_one_before_has_come_to_its_end_on_every_host(bench: Bench, applied: str) -> None:
+    """Its turn failed half way: the file is in place, and a member or a kubelet runs with what it read before."""
+    key = "evenkeel:cluster.pki.generations.ca"
+    lay(bench, "/etc/kubernetes/pki/ca.crt", generations.bundle([1, 2], ["-----BEGIN ...\n"] * 2))
+    turn_over(bench)
+    (bench.host.state / "applied/kubelet").write_text(applied)
+    done = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=f"{key} /etc/kubernetes/pki/ca.crt 2 1")
+    assert done.returncode == 1
+    assert f"{key}: the up that brought [1, 2] has not come to its end here; run up with that first" in done.stderr
+    again = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=f"{key} /etc/kubernetes/pki/ca.crt 1 2")
+    assert again.returncode == 0
 
 
 def test_a_host_that_trusts_nobody_yet_may_begin_anywhere(bench: Bench) -> None:
