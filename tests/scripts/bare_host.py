@@ -24,10 +24,10 @@ from settings import Stack
 SCRIPTS_FOLDER = Path(__file__).resolve().parents[2] / "scripts"
 SCRIPTS = {path.name: path.read_text() for path in SCRIPTS_FOLDER.glob("*.sh")}
 REAL = [
-    *("awk", "cat", "curl", "cut", "date", "env", "flock", "grep", "gzip", "head", "mkdir", "mv", "openssl", "paste"),
-    *("rm", "sed", "sh", "sha256sum", "sleep", "sort", "tail", "tar", "timeout", "tr"),
+    *("awk", "cat", "curl", "cut", "date", "env", "find", "flock", "grep", "gzip", "head", "mkdir", "mv", "openssl"),
+    *("paste", "rm", "sed", "sh", "sha256sum", "sleep", "sort", "tail", "tar", "timeout", "tr"),
 ]
-PRESENT = ["cmp", "conntrack", "find", "iptables", "keepalived", "mount", "xargs"]
+PRESENT = ["cmp", "conntrack", "iptables", "keepalived", "mount", "xargs"]
 STUBS = {
     "id": "echo 0",
     "uname": 'case $1 in -m) echo x86_64 ;; -r) echo 6.1.0 ;; *) echo "$EVENKEEL_HOST" ;; esac',
