@@ -97,6 +97,7 @@ class Program:
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig in a file."""
+        FOLDER.mkdir(mode=0o700, exist_ok=True)
         path = FOLDER / f"{self.stack}.kubeconfig"
         path.touch(mode=0o600)
         path.write_text(self.outputs()["kubeconfig"])

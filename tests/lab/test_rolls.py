@@ -34,7 +34,7 @@ REFUSED_FLAG = {"cluster": CHANGED["cluster"] | {"apiServer": {"extraArgs": {"v"
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 MORE_SAID = {name: {"extraArgs": {"v": "1"}} for name in ("controllerManager", "scheduler")}
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module", autouse=True)
