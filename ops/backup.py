@@ -45,7 +45,7 @@ def command(
         settings = stacks.read(stack)
         with console.status(f"taking a snapshot of {stack}'s etcd"):
             data = snapshot(settings, errors)
-        made = written(folder / stack, {SNAPSHOT: data, STATE: stacks.exported(stack)})
+        made = _kept(folder / stack, {SNAPSHOT: data, STATE: stacks.exported(stack)})
     except (stacks.StackError, BackupError) as error:
         errors.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
@@ -72,6 +72,13 @@ def _whole(output: str) -> bytes | None:
         data = base64.b64decode(text)
         return data if hashlib.sha256(data).hexdigest() == told else None
     return None
+
+
+def _kept(folder: Path, files: dict[str, bytes]) -> Path:
+    try:
+        return written(folder, files)
+    except OSError as error:
+        raise BackupError(f"{folder}: {error.strerror}; free some space there, or choose another --folder") from error
 
 
 def written(folder: Path, files: dict[str, bytes]) -> Path:

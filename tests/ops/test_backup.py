@@ -89,6 +89,13 @@ def test_without_a_snapshot_there_is_no_backup_that_looks_like_one(site: Site) -
     assert not site.folder.exists()
 
 
+def test_a_folder_that_takes_nothing_is_told_in_words(site: Site) -> None:
+    site.folder.write_text("a file in its place")
+    code, said = site.run()
+    assert code == 1
+    assert "Not a directory; free some space there, or choose another --folder" in said
+
+
 def test_the_oldest_go_beyond_what_is_kept_and_nothing_else_does(site: Site) -> None:
     for name in ("20250101T000000Z", "20260101T000000Z", "notes", "2026"):
         (site.folder / "mine" / name).mkdir(parents=True)
