@@ -67,6 +67,7 @@ CGROUP = Path("/sys/fs/cgroup")
 # Every systemd, kubelet and containerd of every host counts against this one limit; above it no systemd starts.
 INOTIFY_LIMIT, INOTIFY_WANTED = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
 START_SECONDS = 60
+FREEZES = 5
 STOP_SECONDS = 30
 BRIDGE_PORT_DISABLED, BRIDGE_PORT_FORWARDING = "0", "3"
 
@@ -150,8 +151,14 @@ def kill(name: str) -> None:
 
 
 def pause(name: str) -> None:
-    """Freezes every process of a host, its pods' included."""
-    execute(["docker", "pause", _container(name)])
+    """Freezes every process of a host, its pods' included.
+
+    Tried several times: on a busy machine runc gives up before the last process has come to a stop, and thaws them all.
+    """
+    for left in reversed(range(FREEZES)):
+        done = execute(["docker", "pause", _container(name)], check=left == 0)
+        if done.returncode == 0:
+            break
     _freeze_pods(name, "FROZEN")
 
 
