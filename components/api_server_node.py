@@ -51,8 +51,8 @@ class ApiServerNode(pulumi.ComponentResource):
             "control-plane",
             parts.control_plane(stack, node),
             parent=self,
-            depends_on=[args.prepared.command, *(one.command for one in before)],
             then=call("activate-master.sh first", self.variables),
+            after=[args.prepared, *before],
             retires="master",
         )
         self.staged: list[Staged] = [args.prepared, *before, plain]

@@ -122,11 +122,16 @@ class RemoteHost(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         secret: bool = False,
         then: Text = "",
+        after: Sequence[Staged] = (),
         retires: str = "",
     ) -> Staged:
-        """Lays files out on the host without touching what runs there; ``then`` are shell lines that follow."""
+        """Lays files out on the host without touching what runs there; ``then`` are shell lines that follow.
+
+        They follow again whenever one of ``after`` was staged again, though these files are as they were.
+        """
         body = _mapped(parts, lambda files: _mapped(then, lambda lines: _stage_body(files, lines)))
-        command = self.run(step, body, parent, depends_on, secret, retires=retires)
+        before = [*depends_on, *(one.command for one in after)]
+        command = self.run(step, body, parent, before, secret, because=_runs(after), retires=retires)
         revision: pulumi.Output[str] = pulumi.Output.from_input(_mapped(parts, _digest))
         return Staged(command, pulumi.Output.unsecret(revision), run_of(command))
 
@@ -143,10 +148,9 @@ class RemoteHost(pulumi.ComponentResource):
         """Runs ``script`` (a file of scripts/, with its arguments) in the host's turn, whenever ``staged`` changed."""
         revisions = pulumi.Output.all(*(one.revision for one in staged))
         body = revisions.apply(lambda digests: _activate_body(script, variables, digests))
-        because = pulumi.Output.all(*(one.run for one in staged)).apply(lambda runs: "".join(f" {run}" for run in runs))
         ours = [one.command for one in staged]
         before = pulumi.Output.from_input(depends_on).apply(lambda others: [*ours, *others])
-        return self.run(step, body, parent, before, because=because, retires=retires)
+        return self.run(step, body, parent, before, because=_runs(staged), retires=retires)
 
 
 def secret_files(parts: Mapping[str, Texts]) -> pulumi.Output[Parts]:
@@ -174,6 +178,13 @@ def _activate_body(script: str, variables: Mapping[str, str], digests: Sequence[
 def run_of(command: RemoteCommand) -> pulumi.Output[str]:
     """Another word each time that the command ran, if TELL_RUN ends it."""
     return pulumi.Output.unsecret(command.stdout).apply(_last_line)
+
+
+def _runs(staged: Sequence[Staged]) -> Text:
+    """A word for each, with a space before it."""
+    if not staged:
+        return ""
+    return pulumi.Output.all(*(one.run for one in staged)).apply(lambda runs: "".join(f" {run}" for run in runs))
 
 
 def _last_line(said: str) -> str:

@@ -60,6 +60,17 @@ def test_a_turn_runs_again_whenever_something_was_staged_again(tmp_path: Path) -
     assert turn["update"].split().count(RUN) == 4  # etcd and the rest, secret and plain
 
 
+def test_masters_stand_by_for_etcds_lead_whatever_of_etcd_was_staged(tmp_path: Path) -> None:
+    """Renewed certificates of etcd alone, or another flag of it, restarted members whose apiservers nobody held still:
+    the step that has them stand by had not changed itself, so it was not run, and writes failed as the lead moved."""
+    stack = samples.stack(tmp_path)
+    found = commands(run(lambda: control_plane(stack)))
+    stands_by = found["shaolin-control-plane"]
+    assert "activate-master.sh first" in stands_by.inputs["stdin"]
+    assert stands_by.inputs["update"].split().count(RUN) == 3  # etcd's two, and the other secrets
+    assert {"shaolin-etcd", "shaolin-etcd-secrets", "shaolin-prepare"} <= stands_by.after
+
+
 BORN_BEFORE = {"etcd-genesis": {"keepers": {"founders": "shaolin=https://192.0.2.11:2380"}}}
 
 
