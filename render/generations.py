@@ -29,7 +29,7 @@ def bundle(generations: Sequence[int], pems: Sequence[str]) -> str:
 
 def shown(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
     """For each that the host trusts: its setting, the file there that shows which it trusts, and which it shall."""
-    files = {"ca": f"{PKI}/ca.crt"} if {"master", "worker"} & {*host.roles} else {}
+    files = {"ca": f"{PKI}/ca.crt"} if host.name in stack.nodes() else {}
     if "master" in host.roles:
         files |= {"frontProxyCa": f"{PKI}/front-proxy-ca.crt", "etcdCa": f"{PKI}/etcd/ca.crt"}
         files["serviceAccount"] = f"{PKI}/sa.pub"

@@ -1,53 +1,18 @@
 """What a host is refused for, in the user's words, before anything is changed; and its downloads (preflight.sh)."""
 
 import hashlib
-import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-import settings
-from render import generations
-from render.scripts import SCRIPTS
-from tests.scripts.bare_host import BareHost, Mirror, mirror
-from tests.settings import pem, samples
+from tests.scripts.preflight_bench import Bench
+from tests.settings import pem
 
 HELD = 'LISTEN 0 128 0.0.0.0:{port} 0.0.0.0:* users:(("{program}",pid=4711,fd=3))'
-
-
-@dataclass
-class Bench:
-    """A bare host, a mirror that holds the sample's release, and the sample stack that points at it."""
-
-    host: BareHost
-    mirror: Mirror
-    stack: settings.Stack
-
-    def artifact(self, name: str) -> str:
-        """The path at the mirror of an artifact for amd64."""
-        return self.stack.release.artifact(name, "amd64").url.removeprefix(self.mirror.url)
-
-    def cached(self) -> set[str]:
-        """What lies in the host's cache under its final name."""
-        return {path.name for path in self.host.cache.glob("[!.]*")}
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with mirror() as server:
-        release = {**samples.values()["release"], "mirror": {"artifacts": server.url, "images": server.url}}
-        stack = samples.stack(tmp_path, {"release": release})
-        bench = Bench(BareHost(tmp_path), server, stack)
-        for name in stack.release.file.artifacts:
-            # What the sample's lock says: the checksum of these words.
-            server.files[bench.artifact(name)] = f"{name}amd64".encode()
-        yield bench
 
 
 def lines(text: str) -> list[str]:
@@ -298,76 +263,6 @@ def test_a_node_of_the_cluster_that_is_adopted_may_run_it_already(tmp_path: Path
     assert bench.host.preflight(bench.stack, "huashan").returncode == 1, "a stack that founds its cluster"
     authority.write_text(other.text)
     assert bench.host.preflight(bench.stack, "huashan", CLUSTER_CA=fingerprint).returncode == 1, "another cluster"
-
-
-STEPS = [  # what the host trusts, what the stack wants, what is said of it
-    ("", "1 2", ""),
-    ("1 2", "2 1", ""),
-    ("2 1", "2", ""),
-    ("2 1", "1 2", ""),
-    ("1 2", "", ""),
-    ("2", "2 3", ""),
-    ("", "2 1", "generation 2 shall issue, and this host trusts only 1; set it to [1, 2] and run up first"),
-    ("", "2", "generation 2 shall issue, and this host trusts only 1; set it to [1, 2] and run up first"),
-    ("1 2", "2", "generation 1 still issues here, and shall no longer be trusted; set it to [2, 1] and run up first"),
-    ("2", "", "generation 1 shall issue, and this host trusts only 2; set it to [2, 1] and run up first"),
-]
-
-
-@pytest.mark.parametrize(("trusted", "wanted", "said"), STEPS)
-@pytest.mark.parametrize("what", ["ca", "etcdCa", "frontProxyCa", "serviceAccount"])
-def test_a_renewal_of_an_authority_leaves_out_no_step(
-    bench: Bench, what: str, trusted: str, wanted: str, said: str
-) -> None:
-    """Whoever still shows, or still checks with, the one before would be refused by all who have gone ahead."""
-    having, wanting = ([int(one) for one in words.split()] or [1] for words in (trusted, wanted))
-    files = {setting: path for setting, path, *_ in generations.shown(bench.stack, bench.stack.hosts["shaolin"])}
-    key = f"evenkeel:cluster.pki.generations.{what}"
-    lay(bench, files[key], generations.bundle(having, ["-----BEGIN ...\n"] * len(having)))
-    turn_over(bench)
-    asked = f"{key} {files[key]} {' '.join(str(one) for one in wanting)}"
-    done = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=asked)
-    told = [line for line in lines(done.stderr) if "evenkeel:cluster.pki" in line]
-    assert told == ([f"evenkeel: shaolin: preflight: {key}: {said} (docs/rotate.md)"] if said else [])
-    assert done.returncode == (1 if said else 0)
-
-
-def lay(bench: Bench, path: str, text: str) -> None:
-    """A file on the host."""
-    place = bench.host.root / path.removeprefix("/")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text)
-
-
-def turn_over(bench: Bench) -> None:
-    """The host's kubelet was found well with what is staged for it."""
-    for part in ("kubelet", "kubelet.artifacts", "kubelet.secret", "ca"):
-        (bench.host.state / "staged" / part).mkdir(parents=True)
-        (bench.host.state / "staged" / part / "index").write_text(part)
-    script = f". {SCRIPTS}/lib.sh; revision_of kubelet kubelet.artifacts kubelet.secret ca"
-    environment = os.environ | {"EVENKEEL_STATE": str(bench.host.state), "EVENKEEL_HOST": "shaolin"}
-    done = subprocess.run(["sh", "-euc", script], env=environment, capture_output=True, text=True, check=True)
-    (bench.host.state / "applied").mkdir()
-    (bench.host.state / "applied/kubelet").write_text(done.stdout)
-
-
-@pytest.mark.parametrize("applied", ["", "of an earlier turn"])
-def test_a_step_waits_until_the_one_before_has_come_to_its_end_on_every_host(bench: Bench, applied: str) -> None:
-    """Its turn failed half way: the file is in place, and a member or a kubelet runs with what it read before."""
-    key = "evenkeel:cluster.pki.generations.ca"
-    lay(bench, "/etc/kubernetes/pki/ca.crt", generations.bundle([1, 2], ["-----BEGIN ...\n"] * 2))
-    turn_over(bench)
-    (bench.host.state / "applied/kubelet").write_text(applied)
-    done = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=f"{key} /etc/kubernetes/pki/ca.crt 2 1")
-    assert done.returncode == 1
-    assert f"{key}: the up that brought [1, 2] has not come to its end here; run up with that first" in done.stderr
-    again = bench.host.preflight(bench.stack, "shaolin", GENERATIONS=f"{key} /etc/kubernetes/pki/ca.crt 1 2")
-    assert again.returncode == 0
-
-
-def test_a_host_that_trusts_nobody_yet_may_begin_anywhere(bench: Bench) -> None:
-    asked = "evenkeel:cluster.pki.generations.ca /etc/kubernetes/pki/ca.crt 3 2"
-    assert bench.host.preflight(bench.stack, "shaolin", GENERATIONS=asked).returncode == 0
 
 
 def test_our_own_programs_may_hold_their_ports_on_a_host_that_was_prepared(bench: Bench) -> None:
