@@ -15,6 +15,7 @@ MODULES = {
     "report": "ops.report.command",
     "verify": "ops.verify",
     "backup": "ops.backup",
+    "restore": "ops.restore",
     "adopt": "ops.adopt.command",
     "harbor-probe": "ops.harbor_probe",
     "concerned-stacks": "ops.concerned_stacks",

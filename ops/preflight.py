@@ -54,17 +54,12 @@ def check(stack: Stack) -> tuple[list[str], list[str]]:
     scripts = host_scripts()
     answers = ssh.ask_all(stack.hosts.values(), partial(_script, stack, scripts), SECONDS)
     on_hubs = ssh.ask_all(stack.hubs().values(), partial(_hub_script, stack, scripts), SECONDS)
-    faults = [_words(answer) for answer in (*answers, *on_hubs) if answer.code != 0]
+    faults = [answer.words for answer in (*answers, *on_hubs) if answer.code != 0]
     if stack.harbor and not faults:
         faults += filter(None, [hub_preflight.other_storage(stack.harbor, {one.host: one.output for one in on_hubs})])
     well = [answer for answer in (*answers, *on_hubs) if answer.code == 0]
     odd = [line for answer in well for line in answer.error.splitlines() if WARNING in line]
     return faults, [*odd, *preparation.same_machine({answer.host: answer.output for answer in answers})]
-
-
-def _words(answer: ssh.Answer) -> str:
-    """A check that failed has said host, step, cause and remedy; what was not run to its end has not."""
-    return answer.error if answer.code and answer.error else answer.fault
 
 
 def _script(stack: Stack, scripts: Scripts, host: Host) -> str:

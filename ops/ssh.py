@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from render import openssh
 from render.files import wrap
-from render.scripts import privileged_shell
+from render.scripts import privileged_shell, sudo
 from settings import Host
 
 SECONDS = 60
@@ -37,6 +38,11 @@ class Answer:
         """Empty when the script ended well; else the host and the cause."""
         return "" if self.code == 0 else f"{self.host}: {self.error or f'ended with {self.code}'}"
 
+    @property
+    def words(self) -> str:
+        """Of one that failed: a step has said host, step, cause and remedy; what was not run to its end has not."""
+        return self.error if self.code and self.error else self.fault
+
 
 def ask_all(hosts: Iterable[Host], script: Callable[[Host], str], seconds: float = SECONDS) -> list[Answer]:
     """Runs each host's script as root there, all at once; the answers are in the order of the hosts."""
@@ -47,11 +53,23 @@ def ask_all(hosts: Iterable[Host], script: Callable[[Host], str], seconds: float
 
 def ask(host: Host, script: str, seconds: float = SECONDS) -> Answer:
     """Runs shell lines as root on one host. They travel on standard input."""
+    return _run(host, shlex.split(privileged_shell(host)), seconds, text=wrap(script))
+
+
+def send(host: Host, file: Path, path: str, seconds: float) -> Answer:
+    """Writes a file of this machine to an absolute path on one host, for root alone."""
+    with file.open("rb") as data:
+        return _run(host, [*sudo(host), "sh", "-c", f"umask 077; exec cat >{shlex.quote(path)}"], seconds, data)
+
+
+def _run(
+    host: Host, words: list[str], seconds: float, data: IO[bytes] | None = None, text: str | None = None
+) -> Answer:
     with _identity(host) as key:
-        words = openssh.command(host.ssh, key, shlex.split(privileged_shell(host)))
+        command = openssh.command(host.ssh, key, words)
         try:
             done = subprocess.run(
-                words, input=wrap(script), capture_output=True, text=True, timeout=seconds, check=False
+                command, stdin=data, input=text, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
             return Answer(host.name, None, "", f"has not answered after {seconds:g} s; see what that host is doing")

@@ -72,9 +72,14 @@ def privileged_shell(host: Host) -> str:
     return f"sh -c {shlex.quote(guard)} evenkeel"
 
 
+def sudo(host: Host) -> list[str]:
+    """The words before a command that make it root's."""
+    return [] if host.ssh.user == "root" else ["sudo", "-n"]
+
+
 def retiring(host: Host, role: str) -> str:
     """The command that takes a role away from the host; it reads nothing from standard input."""
-    return f"{'' if host.ssh.user == 'root' else 'sudo -n '}{ON_HOST}/retire.sh {role}"
+    return shlex.join([*sudo(host), f"{ON_HOST}/retire.sh", role])
 
 
 def assignments(variables: Mapping[str, str]) -> str:

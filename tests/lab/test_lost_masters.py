@@ -1,18 +1,24 @@
-"""Masters that are lost with their disks: an ``up`` replaces one; two of three are restored as docs/recover.md says.
+"""Masters that are lost with their disks: an ``up`` replaces one; two or three are restored as docs/recover.md says.
 
 One small cluster of spare hosts has all of it happen to it, in this order; roles come and go along the way.
 """
 
+import base64
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from lab import hosts, ssh
+from ops import stacks
+from ops.__main__ import commands
 from tests.lab.program import Run
 from tests.lab.trial import Trial, on_spares
 from tests.pages import command, step
@@ -30,12 +36,6 @@ WITH_WORKERS: dict[str, Any] = {
 TAINT = "node-role.kubernetes.io/control-plane"
 DATA = "/var/lib/etcd/member"
 AS_HOST = {"HOST": SURVIVOR, "ADDRESS": hosts.ADDRESSES[SURVIVOR]}
-AS_FIRST = {
-    "HOST": FIRST,
-    "ADDRESS": hosts.ADDRESSES[FIRST],
-    "/root/before-restore/etcd/member/snap/db": "/root/snapshot.db",
-    "--skip-hash-check": "",
-}
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
 
@@ -140,13 +140,47 @@ def test_without_a_majority_nobody_forms_a_second_cluster_and_the_last_copy_stay
     assert there == {MASTERS[0]: False, MASTERS[1]: False, MASTERS[2]: True}
 
 
+def restore(trial: Trial, words: str) -> Run:
+    """The page's command on the trial's stack, with a yes."""
+    started = time.monotonic()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stacks, "read", lambda _: trial.program.parsed())
+        done = CliRunner().invoke(commands(["restore", "lock"]), [*shlex.split(words)[2:], "--yes"])
+    return Run(done.exit_code, done.output, time.monotonic() - started)
+
+
+def turns(trial: Trial, said: str, changes: dict[str, Any] | None = None) -> Run:
+    """The ``up`` that a restore has named."""
+    (words,) = (shlex.split(line) for line in said.splitlines() if line.startswith("    pulumi up"))
+    return trial.program.up(changes, words[words.index("loss") + 1 :])
+
+
 @pytest.fixture(scope="module")
-def restored(loss: Loss, majority_lost: Run) -> Trial:
-    """What docs/recover.md says, typed in as it stands there: on the survivor, and then one ``up``."""
-    for script in [*step("recover", 1), *step("recover", 2), *step("recover", 3, AS_HOST)]:
-        hosts.run(SURVIVOR, script, check=True)
-    loss.trial.program.up(WITH_WORKERS).ok()
+def begun(loss: Loss, majority_lost: Run) -> Run:
+    """What docs/recover.md says to do with what the survivor holds."""
+    return restore(loss.trial, command("recover", "python -m ops restore --stack NAME", {"NAME": "loss"})).ok()
+
+
+def test_a_restore_begins_with_the_survivor_and_names_the_up_in_which_the_others_join(begun: Run) -> None:
+    assert f"The API answers, through {SURVIVOR} alone." in begun.text
+    up = f"pulumi up --stack loss '--replace=**::{MASTERS[0]}-activate' '--replace=**::{MASTERS[1]}-activate'"
+    assert up in begun.text
+
+
+@pytest.fixture(scope="module")
+def restored(loss: Loss, begun: Run) -> Trial:
+    """All masters are back."""
+    turns(loss.trial, begun.text, WITH_WORKERS).ok()
     return loss.trial
+
+
+def test_a_restore_where_a_majority_agrees_is_refused_and_changes_nothing(restored: Trial) -> None:
+    """It would throw away what was written since a member's last word, for nothing."""
+    before = restored.cluster_id(SURVIVOR)
+    refused = restore(restored, "python -m ops restore --stack loss")
+    assert refused.code == 1
+    assert "agrees with a majority of its members, so nothing needs to be restored" in refused.text
+    assert restored.cluster_id(SURVIVOR) == before
 
 
 def test_a_restored_cluster_has_what_was_written_before_and_all_its_members_again(restored: Trial) -> None:
@@ -192,29 +226,73 @@ def test_a_master_that_is_no_worker_any_more_gets_its_taint_back(given_back: Tri
 
 
 @pytest.mark.long
-def test_all_masters_go_back_to_a_snapshot_though_each_has_data(given_back: Trial) -> None:
-    """The page's other ways through its steps: a snapshot in the place of the data, and others that are not empty."""
-    save = command(
-        "recover", "etcdctl --cacert=ca.crt --cert=healthcheck-client.crt --key=healthcheck-client.key snapshot"
-    )
-    hosts.run(FIRST, f"{command('recover', 'cd /etc/kubernetes/pki/etcd')} && {save}", check=True)
-    given_back.kubectl("create", "configmap", "after-the-snapshot")
+def test_what_survived_is_restored_by_hand_though_each_master_has_data(given_back: Trial) -> None:
+    """Where the operator's machine is gone too."""
+    given_back.kubectl("create", "configmap", "by-hand")
+    hosts.run(SURVIVOR, "\n".join(step("recover-by-hand", 1)), check=True)
     with ThreadPoolExecutor() as pool:
         list(pool.map(set_aside, MASTERS))
-    for script in step("recover", 3, AS_FIRST):
-        hosts.run(FIRST, script, check=True)
-    for master in MASTERS[1:]:
-        hosts.run(master, step("recover", 4)[0], check=True)
-    turns = command("recover", "pulumi up --replace", {"OTHER": MASTERS[1], "THIRD": MASTERS[2]})
-    given_back.program.up(arguments=shlex.split(turns)[2:]).ok()
-    for master in MASTERS:
-        assert given_back.voters(master) == list(MASTERS)
-    assert given_back.kubectl("get", "configmap", "after-the-snapshot", "--ignore-not-found") == ""
-    assert given_back.kubectl("get", "configmap", "after", "--output=name") == "configmap/after\n"
-    assert given_back.program.steps() == []
+    for script in step("recover-by-hand", 3, AS_HOST):
+        hosts.run(SURVIVOR, script, check=True)
+    for master in MASTERS[:2]:
+        hosts.run(master, step("recover-by-hand", 4)[0], check=True)
+    words = command("recover-by-hand", "pulumi up --replace", {"OTHER": MASTERS[0], "THIRD": MASTERS[1]})
+    given_back.program.up(arguments=shlex.split(words)[2:]).ok()
+    assert_whole(given_back)
+    assert given_back.kubectl("get", "configmap", "by-hand", "--output=name") == "configmap/by-hand\n"
 
 
 def set_aside(master: str) -> None:
-    """Step 2, on a master on which it was done before; what it kept then is not needed any more."""
-    for script in ["rm -rf /root/before-restore", *step("recover", 2)]:
+    """What the page has to be done on every master that has data."""
+    for script in step("recover-by-hand", 2):
         hosts.run(master, script, check=True)
+
+
+@pytest.fixture(scope="module")
+def snapshot(given_back: Trial, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of now, on this machine; what comes after it is no part of what is restored."""
+    save = command("recover", "etcdctl --cacert=ca.crt --cert=healthcheck-client.crt")
+    hosts.run(FIRST, f"{command('recover', 'cd /etc/kubernetes/pki/etcd')} && {save}", check=True)
+    path = tmp_path_factory.mktemp("snapshot") / "etcd.db"
+    path.write_bytes(base64.b64decode(hosts.run(FIRST, "base64 /root/snapshot.db", check=True).stdout))
+    given_back.kubectl("create", "configmap", "after-the-snapshot")
+    return path
+
+
+def assert_whole(trial: Trial) -> None:
+    """Three members that vote, of one cluster, and nothing left to do."""
+    for master in MASTERS:
+        assert trial.voters(master) == list(MASTERS)
+        assert trial.cluster_id(master) == trial.cluster_id(SURVIVOR)
+    assert trial.program.steps() == []
+
+
+def assert_as_of_the_snapshot(trial: Trial) -> None:
+    """What was written since is gone, and what was there before is there."""
+    assert_whole(trial)
+    assert trial.kubectl("get", "configmap", "after-the-snapshot", "--ignore-not-found") == ""
+    assert trial.kubectl("get", "configmap", "after", "--output=name") == "configmap/after\n"
+
+
+def snapshot_words(snapshot: Path) -> str:
+    """The page's command."""
+    names = {"NAME": "loss", "backups/loss/TIME/etcd.db": str(snapshot)}
+    return command("recover", "python -m ops restore --stack NAME --snapshot", names)
+
+
+@pytest.mark.long
+def test_all_masters_go_back_to_a_snapshot_though_a_majority_agrees(given_back: Trial, snapshot: Path) -> None:
+    begun = restore(given_back, snapshot_words(snapshot)).ok()
+    turns(given_back, begun.text).ok()
+    assert_as_of_the_snapshot(given_back)
+
+
+@pytest.mark.long
+def test_a_snapshot_brings_back_a_cluster_of_which_every_master_is_lost(given_back: Trial, snapshot: Path) -> None:
+    """An ``up`` prepares the empty machines and stops; a restore begins with the first, and the next one starts it."""
+    replace(*MASTERS)
+    assert given_back.program.up().code != 0
+    begun = restore(given_back, snapshot_words(snapshot))
+    assert f"{FIRST} has the data; nothing runs there yet." in begun.text
+    turns(given_back, begun.text).ok()
+    assert_as_of_the_snapshot(given_back)

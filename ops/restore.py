@@ -1,0 +1,205 @@
+"""``python -m ops restore``: an etcd without a majority, or one that shall go back to a snapshot, begins anew.
+
+Owns the command: which master begins, what may not be done, and in which order the masters have their part. Does not
+own what happens on a host (scripts/etcd-restore.sh), nor how the others join: that is an ``up`` (docs/recover.md).
+"""
+
+import hashlib
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ops import ssh, stacks
+from ops.backup import SUMS
+from render.etcd import member_variables
+from render.scripts import assignments, host_scripts
+from settings import Host, Stack
+
+SECONDS = 900
+SCRIPTS = ("lib.sh", "static-pods.sh", "etcd.sh", "etcd-restore.sh")  # in the order of their text; the last one begins
+RECEIVED = "/var/lib/evenkeel/restore.db"  # SNAPSHOT of scripts/etcd-restore.sh
+ASIDE = "/var/lib/etcd/before-restore-*"
+
+
+class RestoreError(Exception):
+    """It is not, or not wholly, done; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What one master holds. ``revision`` is etcd's own, 0 where nobody knows it."""
+
+    data: bool = False
+    revision: int = 0
+    majority: bool = False
+    manifest: bool = False
+    prepared: bool = False
+
+
+def command(
+    stack: Annotated[str, typer.Option(help="The stack whose etcd begins anew.")],
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="The etcd.db of a backup, in place of a master's own data."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="The master that begins, if not the one that holds most.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Make one master's data, or a snapshot, the cluster's: it begins alone, and an `up` lets the others join it.
+
+    What masters hold now is set aside on them, not removed. Ends with 1 when it is not done; to be run again then.
+    """
+    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        settings = stacks.read(stack)
+        with console.status(f"asking {', '.join(settings.masters())} what they hold"):
+            held = look(settings)
+        console.print(_table(held))
+        first = chosen(stack, held, snapshot, host)
+        console.print(_warning(held, first, snapshot), style="yellow", markup=False)
+        if not yes and not typer.confirm("Go on?"):
+            raise typer.Exit(1)
+        restore(console, settings, first, snapshot)
+    except (stacks.StackError, RestoreError) as error:
+        errors.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from error
+    console.print(_after(stack, held, first), markup=False)
+
+
+def look(stack: Stack) -> dict[str, Holding]:
+    """What each master holds. All must be reached: one that runs on unseen would be a second cluster."""
+    answers = _ask(stack, stack.masters().values(), "look")
+    silent = [answer.fault or f"{answer.host}: did not say all" for answer in answers if not _whole(answer)]
+    if silent:
+        remedy = "Nothing was changed. Where a machine is gone for good, put one in its place and run up before this."
+        raise RestoreError("\n".join([*silent, remedy]))
+    return {answer.host: _holding(answer.output) for answer in answers}
+
+
+def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host: str | None) -> str:
+    """The master that begins."""
+    if host is not None and host not in held:
+        raise RestoreError(f"--host {host}: no master of this stack; choose one of {', '.join(held)}")
+    well = [name for name, one in held.items() if one.majority]
+    if well and not snapshot:
+        missing = [name for name in held if name not in well]
+        turn = f" Who is missing has its turn in\n    {turns(stack, missing)}\n" if missing else " "
+        raise RestoreError(
+            f"{', '.join(well)}: agrees with a majority of its members, so nothing needs to be restored.{turn}"
+            "To go back to a snapshot all the same, name it with --snapshot."
+        )
+    holders = [name for name, one in held.items() if one.data]
+    if not snapshot and (not holders or (host and host not in holders)):
+        nobody = f"{host} holds no" if host else "no master holds"
+        raise RestoreError(f"{nobody} etcd data; name a snapshot with --snapshot")
+    first = host or (next(iter(held)) if snapshot else max(holders, key=lambda name: held[name].revision))
+    if not held[first].prepared:
+        raise RestoreError(f"{first}: has no etcdutl yet; run up before this: it prepares the machine, and stops")
+    if not held[first].manifest and first != next(iter(held)):
+        raise RestoreError(f"{first}: nothing ran there before; begin with the first master, {next(iter(held))}")
+    return first
+
+
+def turns(stack: str, masters: Iterable[str]) -> str:
+    """The ``up`` in which these masters have their turns: the engine has seen no change of them."""
+    return shlex.join(["pulumi", "up", "--stack", stack, *(f"--replace=**::{name}-activate" for name in masters)])
+
+
+def restore(console: Console, stack: Stack, first: str, snapshot: Path | None) -> None:
+    """All parts of it. Nobody begins before all have ended: killed anywhere before that, it can be run again."""
+    masters = stack.masters()
+    digest = ""
+    if snapshot:
+        digest = checksum(snapshot)
+        with _step(console, f"sending {snapshot} to {first}"):
+            _well([ssh.send(masters[first], snapshot, RECEIVED, SECONDS)])
+    with _step(console, "ending etcd and apiserver on all masters"):
+        _well(_ask(stack, masters.values(), "end"))
+    with _step(console, "setting aside what the others hold"):
+        _well(_ask(stack, [host for name, host in masters.items() if name != first], "aside"))
+    with _step(console, f"beginning anew on {first}"):
+        _well(_ask(stack, [masters[first]], "begin", digest))
+
+
+def checksum(snapshot: Path) -> str:
+    """A snapshot's sha256, held against the one that ``ops backup`` has written beside it."""
+    with snapshot.open("rb") as data:
+        digest = hashlib.file_digest(data, "sha256").hexdigest()
+    sums = snapshot.with_name(SUMS)
+    if sums.exists() and f"{digest}  {snapshot.name}" not in sums.read_text().splitlines():
+        raise RestoreError(f"{snapshot}: is not what {sums} was written of; choose another backup")
+    return digest
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    started = time.monotonic()
+    with console.status(what):
+        yield
+    console.print(f"{what}: {time.monotonic() - started:.1f} s", markup=False)
+
+
+def _well(answers: Iterable[ssh.Answer]) -> None:
+    faults = [answer.words for answer in answers if answer.code != 0]
+    if faults:
+        remedy = "What etcd held is there still. Mend this, and run the same command again."
+        raise RestoreError("\n".join([*faults, remedy]))
+
+
+def _ask(stack: Stack, hosts: Iterable[Host], part: str, digest: str = "") -> list[ssh.Answer]:
+    scripts = host_scripts()
+    lines = "".join(scripts[name] for name in SCRIPTS)
+
+    def script(host: Host) -> str:
+        variables = {"EVENKEEL_HOST": host.name, "RESTORE": part, "SUM": digest, **member_variables(stack, host.name)}
+        return assignments(variables) + lines
+
+    return ssh.ask_all(hosts, script, SECONDS)
+
+
+def _whole(answer: ssh.Answer) -> bool:
+    return answer.code == 0 and answer.output.endswith("end\n")
+
+
+def _holding(output: str) -> Holding:
+    told = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
+    return Holding(
+        data="data" in told,
+        revision=int(told.get("revision", 0)),
+        majority="majority" in told,
+        manifest="manifest" in told,
+        prepared="prepared" in told,
+    )
+
+
+def _table(held: Mapping[str, Holding]) -> Table:
+    table = Table("master", "etcd data", "revision", "agrees with a majority")
+    for name, one in held.items():
+        revision = str(one.revision or "unknown") if one.data else ""
+        table.add_row(name, "yes" if one.data else "none", revision, "yes" if one.majority else "no")
+    return table
+
+
+def _warning(held: Mapping[str, Holding], first: str, snapshot: Path | None) -> str:
+    revision = held[first].revision or "unknown"
+    source = f"the snapshot {snapshot}" if snapshot else f"its own data, of revision {revision}"
+    return (
+        f"{first} begins alone with {source}. What was written later, or elsewhere, is no part of the cluster then; "
+        f"masters keep what they hold now in {ASIDE}. The API is away meanwhile; what runs on nodes goes on."
+    )
+
+
+def _after(stack: str, held: Mapping[str, Holding], first: str) -> str:
+    started = held[first].manifest
+    waiting = [name for name in held if name != first or not started]
+    begun = f"The API answers, through {first} alone." if started else f"{first} has the data; nothing runs there yet."
+    turn = [f"The masters have their turns in\n    {turns(stack, waiting)}"] if waiting else []
+    return "\n".join([begun, *turn, f"Once all is well (docs/recover.md), remove {ASIDE} on the masters."])
