@@ -93,7 +93,7 @@ etcd_start_fresh() {
         ETCD_FIRST_START="$ETCD_FIRST_START;s#^    - --initial-cluster-state=.*#&\\n    - --initial-cluster-token=$fresh_token#"
     else
         fail etcd "this host holds no etcd data, the cluster was formed before, and no majority of its members answers: $(etcd_holders)" \
-            "bring back a member that holds data (/var/lib/etcd/member); if a majority has lost its data, 'python -m ops restore' makes one of them the cluster's, as docs/recover.md says"
+            "bring back a member that holds data (/var/lib/etcd/member); if a majority has lost its data, 'python -m ops restore' makes what is left the cluster's, as docs/recover.md says"
     fi
 }
 

@@ -147,7 +147,7 @@ def test_without_a_ticket_and_without_a_majority_it_stops_and_names_who_holds_da
     assert (outcome.code, outcome.first_start, outcome.changes) == (1, "", [])
     assert "evenkeel: wudang: etcd: this host holds no etcd data" in outcome.told
     assert "no majority of its members answers: shaolin does not answer, emei answers and holds data;" in outcome.told
-    assert outcome.told.endswith("restore a snapshot as docs/recover.md says\n")
+    assert outcome.told.endswith("'python -m ops restore' makes what is left the cluster's, as docs/recover.md says\n")
 
 
 @pytest.mark.parametrize("ticket", [False, True])
