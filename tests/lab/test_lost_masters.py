@@ -145,7 +145,7 @@ def restore(trial: Trial, words: str) -> Run:
     started = time.monotonic()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(stacks, "read", lambda _: trial.program.parsed())
-        done = CliRunner().invoke(commands(["restore", "lock"]), [*shlex.split(words)[2:], "--yes"])
+        done = CliRunner().invoke(commands(["restore", "lock"]), [*shlex.split(words)[3:], "--yes"])
     return Run(done.exit_code, done.output, time.monotonic() - started)
 
 
