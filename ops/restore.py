@@ -35,12 +35,13 @@ class RestoreError(Exception):
 
 @dataclass(frozen=True)
 class Holding:
-    """What one master holds. ``revision`` is etcd's own, 0 where nobody knows it."""
+    """What one master holds. ``revision`` is etcd's own, 0 where nobody knows it; ``turn``: it has had one before."""
 
     data: bool = False
     revision: int = 0
     majority: bool = False
     manifest: bool = False
+    turn: bool = False
     prepared: bool = False
 
 
@@ -90,7 +91,7 @@ def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host:
         raise RestoreError(f"--host {host}: no master of this stack; choose one of {', '.join(held)}")
     well = [name for name, one in held.items() if one.majority]
     if well and not snapshot:
-        missing = [name for name in held if name not in well]
+        missing = {name: one for name, one in held.items() if name not in well}
         turn = f" Who is missing has its turn in\n    {turns(stack, missing)}\n" if missing else " "
         raise RestoreError(
             f"{', '.join(well)}: agrees with a majority of its members, so nothing needs to be restored.{turn}"
@@ -108,9 +109,14 @@ def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host:
     return first
 
 
-def turns(stack: str, masters: Iterable[str]) -> str:
-    """The ``up`` in which these masters have their turns: the engine has seen no change of them."""
-    return shlex.join(["pulumi", "up", "--stack", stack, *(f"--replace=**::{name}-activate" for name in masters)])
+def turns(stack: str, masters: Mapping[str, Holding]) -> str:
+    """The ``up`` in which these masters have their turns.
+
+    The engine sees that a machine is a fresh one, and no change of others. A fresh one's turn can't be replaced: the one
+    before was the old machine's, whose key nobody shows any more.
+    """
+    again = [f"--replace=**::{name}-activate" for name, one in masters.items() if one.turn]
+    return shlex.join(["pulumi", "up", "--stack", stack, *again])
 
 
 def restore(console: Console, stack: Stack, first: str, snapshot: Path | None) -> None:
@@ -176,6 +182,7 @@ def _holding(output: str) -> Holding:
         revision=int(told.get("revision", 0)),
         majority="majority" in told,
         manifest="manifest" in told,
+        turn="turn" in told,
         prepared="prepared" in told,
     )
 
@@ -199,7 +206,7 @@ def _warning(held: Mapping[str, Holding], first: str, snapshot: Path | None) -> 
 
 def _after(stack: str, held: Mapping[str, Holding], first: str) -> str:
     started = held[first].manifest
-    waiting = [name for name in held if name != first or not started]
+    waiting = {name: one for name, one in held.items() if name != first or not started}
     begun = f"The API answers, through {first} alone." if started else f"{first} has the data; nothing runs there yet."
     turn = [f"The masters have their turns in\n    {turns(stack, waiting)}"] if waiting else []
     return "\n".join([begun, *turn, f"Once all is well (docs/recover.md), remove {ASIDE} on the masters."])

@@ -23,6 +23,7 @@ restore_look() {
             restore_revision=$(etcd_number revision "$(timeout 60 etcdutl snapshot status "$restore_database" --write-out=json 2>/dev/null)")
         echo "revision ${restore_revision:-0}"
     fi
+    [ ! -f "$EVENKEEL_STATE/applied/kube-apiserver" ] || echo "turn yes"
     ! command -v etcdutl >/dev/null || echo "prepared yes"
     ! etcd_healthy || echo "majority yes"
     { [ ! -f "$MANIFESTS/etcd.yaml" ] && [ ! -f "$ENDED/etcd.yaml" ]; } || echo "manifest yes"

@@ -163,8 +163,7 @@ def begun(loss: Loss, majority_lost: Run) -> Run:
 
 def test_a_restore_begins_with_the_survivor_and_names_the_up_in_which_the_others_join(begun: Run) -> None:
     assert f"The API answers, through {SURVIVOR} alone." in begun.text
-    up = f"pulumi up --stack loss '--replace=**::{MASTERS[0]}-activate' '--replace=**::{MASTERS[1]}-activate'"
-    assert up in begun.text
+    assert "    pulumi up --stack loss\n" in begun.text, "the machines are fresh: no turn of theirs is replaced"
 
 
 @pytest.fixture(scope="module")
