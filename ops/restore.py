@@ -7,7 +7,7 @@ own what happens on a host (scripts/etcd-restore.sh), nor how the others join: t
 import hashlib
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,9 @@ def command(
         typer.Option(exists=True, dir_okay=False, help="The etcd.db of a backup, in place of a master's own data."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="The master that begins, if not the one that holds most.")] = None,
+    lost: Annotated[
+        list[str] | None, typer.Option(help="A master whose machine is gone and never runs again; may be repeated.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Make one master's data, or a snapshot, the cluster's: it begins alone, and an `up` lets the others join it.
@@ -62,27 +65,32 @@ def command(
     try:
         settings = stacks.read(stack)
         with console.status(f"asking {', '.join(settings.masters())} what they hold"):
-            held = look(settings)
+            held = look(settings, lost or [])
         console.print(_table(held))
         first = chosen(stack, held, snapshot, host)
         console.print(_warning(held, first, snapshot), style="yellow", markup=False)
         if not yes and not typer.confirm("Go on?"):
             raise typer.Exit(1)
-        restore(console, settings, first, snapshot)
+        restore(console, settings, list(held), first, snapshot)
     except (stacks.StackError, RestoreError) as error:
         errors.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
-    console.print(_after(stack, held, first), markup=False)
+    console.print(_after(stack, held, first, lost or []), markup=False)
 
 
-def look(stack: Stack) -> dict[str, Holding]:
-    """What each master holds. All must be reached: one that runs on unseen would be a second cluster."""
-    answers = _ask(stack, stack.masters().values(), "look")
-    silent = [answer.fault or f"{answer.host}: did not say all" for answer in answers if not _whole(answer)]
-    if silent:
-        remedy = "Nothing was changed. Where a machine is gone for good, put one in its place and run up before this."
-        raise RestoreError("\n".join([*silent, remedy]))
-    return {answer.host: _holding(answer.output) for answer in answers}
+def look(stack: Stack, lost: Collection[str] = ()) -> dict[str, Holding]:
+    """What each master but the lost ones holds. A silent one that is not lost runs on unseen, as a second cluster."""
+    answers = part(stack, stack.masters().values(), "look")
+    wrong = [f"--lost {name}: no master of this stack" for name in lost if name not in stack.masters()]
+    wrong += [
+        f"--lost {answer.host}: it answers" for answer in answers if answer.host in lost and answer.code is not None
+    ]
+    there = [answer for answer in answers if answer.host not in lost]
+    wrong += [answer.fault or f"{answer.host}: did not say all" for answer in there if not _whole(answer)]
+    if wrong:
+        remedy = "Nothing was changed. A machine that is gone for good is named with --lost."
+        raise RestoreError("\n".join([*wrong, remedy]))
+    return {answer.host: _holding(answer.output) for answer in there}
 
 
 def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host: str | None) -> str:
@@ -112,27 +120,39 @@ def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host:
 def turns(stack: str, masters: Mapping[str, Holding]) -> str:
     """The ``up`` in which these masters have their turns.
 
-    The engine sees that a machine is a fresh one, and no change of others. A fresh one's turn can't be replaced: the one
-    before was the old machine's, whose key nobody shows any more.
+    The engine sees that a machine is a fresh one, and no change of others. A fresh one's turn can't be replaced: the
+    one before was the old machine's, whose key nobody shows any more.
     """
     again = [f"--replace=**::{name}-activate" for name, one in masters.items() if one.turn]
     return shlex.join(["pulumi", "up", "--stack", stack, *again])
 
 
-def restore(console: Console, stack: Stack, first: str, snapshot: Path | None) -> None:
+def restore(console: Console, stack: Stack, there: Sequence[str], first: str, snapshot: Path | None) -> None:
     """All parts of it. Nobody begins before all have ended: killed anywhere before that, it can be run again."""
-    masters = stack.masters()
+    masters = {name: stack.hosts[name] for name in there}
     digest = ""
     if snapshot:
         digest = checksum(snapshot)
         with _step(console, f"sending {snapshot} to {first}"):
             _well([ssh.send(masters[first], snapshot, RECEIVED, SECONDS)])
     with _step(console, "ending etcd and apiserver on all masters"):
-        _well(_ask(stack, masters.values(), "end"))
+        _well(part(stack, masters.values(), "end"))
     with _step(console, "setting aside what the others hold"):
-        _well(_ask(stack, [host for name, host in masters.items() if name != first], "aside"))
+        _well(part(stack, [host for name, host in masters.items() if name != first], "aside"))
     with _step(console, f"beginning anew on {first}"):
-        _well(_ask(stack, [masters[first]], "begin", digest))
+        _well(part(stack, [masters[first]], "begin", digest))
+
+
+def part(stack: Stack, hosts: Iterable[Host], name: str, digest: str = "") -> list[ssh.Answer]:
+    """These masters have that part of scripts/etcd-restore.sh, side by side."""
+    scripts = host_scripts()
+    lines = "".join(scripts[file] for file in SCRIPTS)
+
+    def script(host: Host) -> str:
+        variables = {"EVENKEEL_HOST": host.name, "RESTORE": name, "SUM": digest, **member_variables(stack, host.name)}
+        return assignments(variables) + lines
+
+    return ssh.ask_all(hosts, script, SECONDS)
 
 
 def checksum(snapshot: Path) -> str:
@@ -158,17 +178,6 @@ def _well(answers: Iterable[ssh.Answer]) -> None:
     if faults:
         remedy = "What etcd held is there still. Mend this, and run the same command again."
         raise RestoreError("\n".join([*faults, remedy]))
-
-
-def _ask(stack: Stack, hosts: Iterable[Host], part: str, digest: str = "") -> list[ssh.Answer]:
-    scripts = host_scripts()
-    lines = "".join(scripts[name] for name in SCRIPTS)
-
-    def script(host: Host) -> str:
-        variables = {"EVENKEEL_HOST": host.name, "RESTORE": part, "SUM": digest, **member_variables(stack, host.name)}
-        return assignments(variables) + lines
-
-    return ssh.ask_all(hosts, script, SECONDS)
 
 
 def _whole(answer: ssh.Answer) -> bool:
@@ -204,9 +213,10 @@ def _warning(held: Mapping[str, Holding], first: str, snapshot: Path | None) -> 
     )
 
 
-def _after(stack: str, held: Mapping[str, Holding], first: str) -> str:
+def _after(stack: str, held: Mapping[str, Holding], first: str, lost: Sequence[str]) -> str:
     started = held[first].manifest
     waiting = {name: one for name, one in held.items() if name != first or not started}
     begun = f"The API answers, through {first} alone." if started else f"{first} has the data; nothing runs there yet."
-    turn = [f"The masters have their turns in\n    {turns(stack, waiting)}"] if waiting else []
-    return "\n".join([begun, *turn, f"Once all is well (docs/recover.md), remove {ASIDE} on the masters."])
+    places = [f"Put machines in the place of {', '.join(lost)} and pin their keys."] if lost else []
+    turn = [f"The masters have their turns in\n    {turns(stack, waiting)}"] if waiting or lost else []
+    return "\n".join([begun, *places, *turn, f"Once all is well (docs/recover.md), remove {ASIDE} on the masters."])

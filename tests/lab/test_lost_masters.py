@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from lab import hosts, ssh
 from ops import stacks
 from ops.__main__ import commands
+from ops.restore import part
 from tests.lab.program import Run
 from tests.lab.trial import Trial, on_spares
 from tests.pages import command, step
@@ -245,6 +246,34 @@ def set_aside(master: str) -> None:
     """What the page has to be done on every master that has data."""
     for script in step("recover-by-hand", 2):
         hosts.run(master, script, check=True)
+
+
+@pytest.mark.long
+def test_a_restore_that_was_killed_before_anybody_began_is_finished_by_the_next(given_back: Trial) -> None:
+    """All have ended by then, and whoever was to join holds nothing any more."""
+    given_back.kubectl("create", "configmap", "killed")
+    stack = given_back.program.parsed()
+    masters = stack.masters()
+    for name, of in (("end", MASTERS), ("aside", MASTERS[:2])):
+        assert {answer.fault for answer in part(stack, [masters[one] for one in of], name)} == {""}
+    begun = restore(given_back, "python -m ops restore --stack loss").ok()
+    assert f"The API answers, through {SURVIVOR} alone." in begun.text
+    turns(given_back, begun.text).ok()
+    assert_whole(given_back)
+    assert given_back.kubectl("get", "configmap", "killed", "--output=name") == "configmap/killed\n"
+
+
+@pytest.mark.long
+def test_one_master_goes_on_alone_until_there_are_machines_for_the_lost_ones(given_back: Trial) -> None:
+    given_back.kubectl("create", "configmap", "alone")
+    for master in MASTERS[:2]:
+        hosts.stop(master)
+    begun = restore(given_back, f"python -m ops restore --stack loss --lost {MASTERS[0]} --lost {MASTERS[1]}").ok()
+    assert given_back.voters(SURVIVOR) == [SURVIVOR]
+    assert given_back.kubectl("get", "configmap", "alone", "--output=name") == "configmap/alone\n"
+    replace(*MASTERS[:2])
+    turns(given_back, begun.text).ok()
+    assert_whole(given_back)
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,26 @@ def test_a_master_that_is_not_reached_may_run_on_so_nothing_is_done(site: Site) 
     code, said = site.run("--yes")
     assert code == 1
     assert "shaolin: is not reached: no route" in said
-    assert "Nothing was changed." in said
+    assert "Nothing was changed. A machine that is gone for good is named with --lost." in said
+    assert site.parts == []
+
+
+def test_a_master_that_is_said_to_be_lost_has_no_part_in_it(site: Site) -> None:
+    """There may be no machine to put in its place for days."""
+    site.held["emei"] = revision(7)
+    site.silent = ["shaolin", "wudang"]
+    code, said = site.run("--yes", "--lost", "shaolin", "--lost", "wudang")
+    assert code == 0, said
+    assert site.parts == ["end emei", "begin emei"]
+    assert "Put machines in the place of shaolin, wudang and pin their keys." in said
+
+
+def test_a_master_that_answers_is_not_lost(site: Site) -> None:
+    site.held["emei"] = revision(7)
+    code, said = site.run("--yes", "--lost", "shaolin", "--lost", "nobody")
+    assert code == 1
+    assert "--lost shaolin: it answers" in said
+    assert "--lost nobody: no master of this stack" in said
     assert site.parts == []
 
 
