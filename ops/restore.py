@@ -82,9 +82,7 @@ def look(stack: Stack, lost: Collection[str] = ()) -> dict[str, Holding]:
     """What each master but the lost ones holds. A silent one that is not lost runs on unseen, as a second cluster."""
     answers = part(stack, stack.masters().values(), "look")
     wrong = [f"--lost {name}: no master of this stack" for name in lost if name not in stack.masters()]
-    wrong += [
-        f"--lost {answer.host}: it answers" for answer in answers if answer.host in lost and answer.code is not None
-    ]
+    wrong += [f"--lost {one.host}: it answers" for one in answers if one.host in lost and one.code is not None]
     there = [answer for answer in answers if answer.host not in lost]
     wrong += [answer.fault or f"{answer.host}: did not say all" for answer in there if not _whole(answer)]
     if wrong:

@@ -270,7 +270,8 @@ def test_one_master_goes_on_alone_until_there_are_machines_for_the_lost_ones(giv
         hosts.stop(master)
     begun = restore(given_back, f"python -m ops restore --stack loss --lost {MASTERS[0]} --lost {MASTERS[1]}").ok()
     assert given_back.voters(SURVIVOR) == [SURVIVOR]
-    assert given_back.kubectl("get", "configmap", "alone", "--output=name") == "configmap/alone\n"
+    ask = ("get", "configmap", "alone", "--output=name")
+    eventually(lambda: given_back.kubectl(*ask, check=False) == "configmap/alone\n", 10, "the load balancer has it up")
     replace(*MASTERS[:2])
     turns(given_back, begun.text).ok()
     assert_whole(given_back)
