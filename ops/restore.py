@@ -67,7 +67,7 @@ def command(
         with console.status(f"asking {', '.join(settings.masters())} what they hold"):
             held = look(settings, lost or [])
         console.print(_table(held))
-        first = chosen(stack, held, snapshot, host)
+        first = chosen(stack, held, snapshot, host, lost or [])
         console.print(_warning(held, first, snapshot), style="yellow", markup=False)
         if not yes and not typer.confirm("Go on?"):
             raise typer.Exit(1)
@@ -84,6 +84,7 @@ def look(stack: Stack, lost: Collection[str] = ()) -> dict[str, Holding]:
     wrong = [f"--lost {name}: no master of this stack" for name in lost if name not in stack.masters()]
     wrong += [f"--lost {one.host}: it answers" for one in answers if one.host in lost and one.code is not None]
     there = [answer for answer in answers if answer.host not in lost]
+    wrong += [] if there else ["no master is left that could begin"]
     wrong += [answer.fault or f"{answer.host}: did not say all" for answer in there if not _whole(answer)]
     if wrong:
         remedy = "Nothing was changed. A machine that is gone for good is named with --lost."
@@ -91,7 +92,9 @@ def look(stack: Stack, lost: Collection[str] = ()) -> dict[str, Holding]:
     return {answer.host: _holding(answer.output) for answer in there}
 
 
-def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host: str | None) -> str:
+def chosen(
+    stack: str, held: Mapping[str, Holding], snapshot: Path | None, host: str | None, lost: Collection[str] = ()
+) -> str:
     """The master that begins."""
     if host is not None and host not in held:
         raise RestoreError(f"--host {host}: no master of this stack; choose one of {', '.join(held)}")
@@ -110,8 +113,10 @@ def chosen(stack: str, held: Mapping[str, Holding], snapshot: Path | None, host:
     first = host or (next(iter(held)) if snapshot else max(holders, key=lambda name: held[name].revision))
     if not held[first].prepared:
         raise RestoreError(f"{first}: has no etcdutl yet; run up before this: it prepares the machine, and stops")
-    if not held[first].manifest and first != next(iter(held)):
-        raise RestoreError(f"{first}: nothing ran there before; begin with the first master, {next(iter(held))}")
+    # An `up` starts a fresh one: in the order of turns, and not while a machine is missing.
+    if not held[first].manifest and (lost or first != next(iter(held))):
+        remedy = "begin with the first master of the stack, and put machines in the place of lost ones before"
+        raise RestoreError(f"{first}: nothing ran there before, so it is the next up that starts it; {remedy}")
     return first
 
 

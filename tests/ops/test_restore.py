@@ -120,6 +120,19 @@ def test_a_master_that_is_said_to_be_lost_has_no_part_in_it(site: Site) -> None:
     assert "Put machines in the place of shaolin, wudang and pin their keys." in said
 
 
+def test_a_fresh_machine_begins_only_where_an_up_can_start_it(site: Site, snapshot: Path) -> None:
+    """With the first master lost, its turn would come first and find no member; with all lost, nobody could begin."""
+    site.silent = ["shaolin"]
+    code, said = site.run("--yes", "--snapshot", str(snapshot), "--lost", "shaolin")
+    assert code == 1
+    assert "put machines in the place of lost ones before" in said
+    site.silent = list(site.held)
+    code, said = site.run("--yes", "--snapshot", str(snapshot), *(f"--lost={name}" for name in site.held))
+    assert code == 1
+    assert "no master is left that could begin" in said
+    assert site.parts == []
+
+
 def test_a_master_that_answers_is_not_lost(site: Site) -> None:
     site.held["emei"] = revision(7)
     code, said = site.run("--yes", "--lost", "shaolin", "--lost", "nobody")
@@ -171,7 +184,7 @@ def test_a_snapshot_that_is_not_the_one_of_its_backup_is_refused(site: Site, sna
             "--host lb1: no master of this stack; choose one of shaolin",
         ),
         ({"emei": f"manifest yes\n{DATA}"}, (), "emei: has no etcdutl yet; run up before this"),
-        ({"emei": f"{PREPARED}{DATA}"}, (), "emei: nothing ran there before; begin with the first master, shaolin"),
+        ({"emei": f"{PREPARED}{DATA}"}, (), "emei: nothing ran there before, so it is the next up that starts it"),
     ],
 )
 def test_who_cannot_begin_is_refused_before_anybody_ends(
