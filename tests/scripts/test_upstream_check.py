@@ -33,6 +33,11 @@ def host() -> Iterator[NginxHost]:
         yield running
 
 
+def await_answers(host: NginxHost, *names: str) -> None:
+    """Until these alone answer: after a reload a worker of before may take one more connection, on a busy machine."""
+    eventually(lambda: {host.answered_by() for _ in range(12)} == set(names), 2, f"{names} alone answer")
+
+
 def test_nginx_starts_and_serves_before_the_check_has_ever_run() -> None:
     with nginx_host("shaolin", "wudang") as host:
         assert {host.answered_by() for _ in range(8)} == {"shaolin", "wudang"}
@@ -42,7 +47,7 @@ def test_nginx_starts_and_serves_before_the_check_has_ever_run() -> None:
 def test_an_upstream_that_says_it_is_not_ready_leaves_and_returns(host: NginxHost) -> None:
     host.upstreams[1].readiness = 500
     host.await_verdicts(LEAVES_WITHIN, shaolin="up", wudang="down", emei="up")
-    assert {host.answered_by() for _ in range(12)} == {"shaolin", "emei"}
+    await_answers(host, "shaolin", "emei")
     host.upstreams[1].readiness = 200
     host.await_verdicts(RETURNS_WITHIN, shaolin="up", wudang="up", emei="up")
     assert "apiserver: wudang is not ready (HTTP 500): no new connections" in host.log.read_text()
@@ -101,6 +106,7 @@ def test_one_failure_does_not_shut_out_the_only_choice(host: NginxHost) -> None:
     for upstream in host.upstreams[:2]:
         upstream.readiness = 500
     host.await_verdicts(AT_ALL, shaolin="down", wudang="down", emei="up")
+    await_answers(host, "emei")
     host.kill_check()
     host.upstreams[2].stop()
     assert host.answered_by() not in NAMES
