@@ -1,4 +1,8 @@
-"""What ``ops status``, ``ops verify`` and ``ops report`` say of stack ``dev`` as it shall be."""
+"""What ``ops status``, ``ops verify`` and ``ops report`` say of stack ``dev`` as it shall be.
+
+On a machine that has no time left nothing is as it shall be: a load balancer keeps an apiserver out that needs more
+than a second for its ``/readyz``, and it is right to say so.
+"""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +16,7 @@ from tests.lab.program import DEV
 
 MASTERS = ("emei", "shaolin", "wudang")
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module", autouse=True)
