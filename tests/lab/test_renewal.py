@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lab import hosts
+from render.load_balancer import API_SERVICE, ca_path
 from tests.lab import program
 from tests.lab.certificates import KUBELET_PKI, PKI
 from tests.lab.program import Load, Run
@@ -21,8 +22,9 @@ from tests.lab.trial import Trial, on_spares
 from tests.waiting import eventually
 
 MASTERS = ("spare1", "spare2", "spare3")
-BALANCER = "spare4"
-ROLES: dict[str, list[str]] = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb", "worker"]}
+BALANCER, WORKER = "spare4", "spare5"
+NODES = (*MASTERS, WORKER)
+ROLES: dict[str, list[str]] = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb"], WORKER: ["worker"]}
 LOAD_BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[BALANCER], "vip": None, "extraSans": []}
 EVERYTHING = ("ca", "frontProxyCa", "etcdCa", "serviceAccount")
 OF_A_MASTER = {
@@ -104,7 +106,16 @@ def test_a_second_up_changes_nothing(renewed: Renewed) -> None:
 
 def test_every_certificate_in_use_is_of_the_new_authorities_alone(renewed: Renewed) -> None:
     with ThreadPoolExecutor() as pool:
-        list(pool.map(only_new, ROLES))
+        list(pool.map(only_new, NODES))
+
+
+def test_a_load_balancer_asks_every_apiserver_with_the_new_authority_alone(renewed: Renewed) -> None:
+    """Its check would keep out every apiserver whose certificate it can't verify."""
+    kept = hosts.run(BALANCER, f"cat {ca_path(API_SERVICE)}", check=True).stdout
+    issued = hosts.run(MASTERS[0], f"cat {PKI}/ca.crt", check=True).stdout
+    assert kept == issued
+    page = hosts.run(BALANCER, f"curl -fs http://{hosts.ADDRESSES[BALANCER]}:8404/upstreams/apiserver", check=True)
+    assert sorted(page.stdout.splitlines()) == sorted(f"{name} up" for name in MASTERS)
 
 
 def only_new(host: str) -> None:
@@ -121,7 +132,7 @@ def only_new(host: str) -> None:
 def test_every_apiserver_reaches_every_kubelet(renewed: Renewed) -> None:
     """Serving certificates are no files of ours: a kubelet whose authority is dropped has no logs, exec or metrics."""
     for master in MASTERS:
-        for node in ROLES:
+        for node in NODES:
             path = f"/api/v1/nodes/{node}/proxy/healthz"
             asked = f"kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw {path}"
             assert hosts.run(master, asked, check=True).stdout == "ok"
@@ -143,7 +154,7 @@ def test_the_clusters_own_pods_go_on_with_what_they_are_given_now(renewed: Renew
     shown = json.loads(renewed.trial.kubectl("get", "configmaps", "-A", "--output=json"))["items"]
     published = {one["data"]["ca.crt"] for one in shown if one["metadata"]["name"] == "kube-root-ca.crt"}
     assert [text.count("BEGIN CERTIFICATE") for text in published] == [1]
-    eventually(lambda: renewed.trial.ready_nodes() == sorted(ROLES), 60, "every node is ready")
+    eventually(lambda: renewed.trial.ready_nodes() == sorted(NODES), 60, "every node is ready")
 
 
 def test_nothing_of_what_was_dropped_is_left_in_state(renewed: Renewed) -> None:
