@@ -47,7 +47,6 @@ def prepare() -> None:
     if official() is None:
         PULUMI_HOME.mkdir(exist_ok=True)
         install(PULUMI_HOME, BIN, VENV / "bin" / "python")
-        _keep_no_logs(PULUMI_HOME / "logs")
     _link(BIN / "kubectl", toolchain.binary("kubernetes", "kubectl"))
     _link(BIN / "etcdctl", toolchain.binary("etcd", "etcdctl"))
     ENV.write_text(_text())
@@ -82,16 +81,6 @@ def _text() -> str:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in shown.items()]
     path = f'export PATH={shlex.quote(str(BIN))}:{shlex.quote(str(VENV / "bin"))}:"$PATH"'
     return "\n".join([f"# To be sourced by sh: the lab of {LAB.parent}.", *exports, path]) + "\n"
-
-
-def _keep_no_logs(folder: Path) -> None:
-    """The engine writes every property of every resource of each run there, and half of its time goes into that.
-
-    No option ends it, but it goes on without where the folder can't be made (``StartLogging`` in pkg/logging of 3.259).
-    """
-    if folder.is_dir() and not folder.is_symlink():
-        shutil.rmtree(folder)
-    _link(folder, Path(os.devnull))
 
 
 def _link(link: Path, target: Path) -> None:

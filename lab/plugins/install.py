@@ -1,7 +1,7 @@
 """Puts the plugin servers and the language host where the engine looks for them.
 
-Owns: the executables in a PULUMI_HOME and in a folder of programs. Does not own: what they run, or which there are
-(``lab.plugins``).
+Owns: a PULUMI_HOME, and the executables in it and in a folder of programs. Does not own: what they run, or which there
+are (``lab.plugins``).
 """
 
 import json
@@ -28,6 +28,7 @@ def install(home: Path, bin_dir: Path, python: Path) -> None:
     _place(_language_exec(), runner)
     # The engine looks for its language host beside its own executable, links resolved: a symlink would not do.
     _place(toolchain.binary("pulumi", "pulumi"), bin_dir / "pulumi")
+    _keep_no_logs(home / "logs")
 
 
 def write_plugin(path: Path, python: Path, name: str) -> None:
@@ -60,6 +61,18 @@ def _place(source: Path, target: Path) -> None:
     except OSError:
         shutil.copy2(source, fresh)
     fresh.replace(target)
+
+
+def _keep_no_logs(folder: Path) -> None:
+    """The engine writes every property of every resource of each run there, and half of its time goes into that.
+
+    No option ends it, but it goes on without where the folder can't be made (``StartLogging`` in pkg/logging of 3.259).
+    """
+    if folder.is_symlink():
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.symlink_to(os.devnull)
 
 
 def _language_exec() -> Path:

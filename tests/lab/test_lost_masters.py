@@ -6,7 +6,6 @@ One small cluster of spare hosts has all of it happen to it, in this order; role
 import base64
 import json
 import shlex
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from lab import hosts, ssh
-from ops import stacks
-from ops.__main__ import commands
 from ops.restore import part
 from tests.lab.program import Run
+from tests.lab.restoring import restore, turns
 from tests.lab.trial import Trial, on_spares
 from tests.pages import command, step
 from tests.waiting import eventually
@@ -139,21 +136,6 @@ def test_without_a_majority_an_up_stops_and_says_who_holds_data_and_what_to_read
 def test_without_a_majority_nobody_forms_a_second_cluster_and_the_last_copy_stays() -> None:
     there = {master: hosts.run(master, f"test -d {DATA}").returncode == 0 for master in MASTERS}
     assert there == {MASTERS[0]: False, MASTERS[1]: False, MASTERS[2]: True}
-
-
-def restore(trial: Trial, words: str) -> Run:
-    """The page's command on the trial's stack, with a yes."""
-    started = time.monotonic()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(stacks, "read", lambda _: trial.program.parsed())
-        done = CliRunner().invoke(commands(["restore", "lock"]), [*shlex.split(words)[3:], "--yes"])
-    return Run(done.exit_code, done.output, time.monotonic() - started)
-
-
-def turns(trial: Trial, said: str, changes: dict[str, Any] | None = None) -> Run:
-    """The ``up`` that a restore has named."""
-    (words,) = (shlex.split(line) for line in said.splitlines() if line.startswith("    pulumi up"))
-    return trial.program.up(changes, words[words.index("loss") + 1 :])
 
 
 @pytest.fixture(scope="module")
