@@ -47,7 +47,7 @@ class Adoption(pulumi.ComponentResource):
             snapshot = _Snapshot(host.settings, call("etcd-snapshot.sh", variables))
             done = host.run(
                 "adopt",
-                call("adopt.sh", variables),
+                call('adopt.sh "$1"', variables),
                 self,
                 [args.prepared[master].command, *self.done],
                 before_create=[pulumi.ResourceHook(f"{master}-snapshot", snapshot.fetch)] if not self.done else [],

@@ -38,7 +38,16 @@ peer_reachable() {
         fail adopt "etcd does not take $ETCD_PEER_URL for this member's address" "see the line above, then run up again"
 }
 
+# Another machine may stand behind the name by now, or this one have lost its disk: it joins the others like any master.
+nothing_is_left() {
+    [ "$1" = again ] && ! etcd_has_data
+}
+
 lock
+if nothing_is_left "$1"; then
+    say "nothing of kubeadm's is left on this host: in its turn it joins the other members"
+    exit 0
+fi
 etcd_local member list >/dev/null || fail adopt "etcd does not answer on this host" "look at its log under /var/log/pods, then run up again"
 keep_originals
 peer_reachable

@@ -28,13 +28,13 @@ class Master:
     root: Path
     stub: Path
 
-    def adopt(self) -> subprocess.CompletedProcess[str]:
-        return self.run("adopt.sh")
+    def adopt(self, when: str = "first") -> subprocess.CompletedProcess[str]:
+        return self.run("adopt.sh", when)
 
     def undo(self) -> subprocess.CompletedProcess[str]:
         return self.run("adopt-undo.sh")
 
-    def run(self, name: str) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.stub}:{os.environ['PATH']}",
             "STUB": str(self.stub),
@@ -47,7 +47,8 @@ class Master:
             "ETCD_MEMBERS": f"shaolin={URL}",
         }
         script = (SCRIPTS / name).read_text().replace("/usr/local/lib/evenkeel", str(SCRIPTS))
-        return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+        command = ["sh", "-c", script, name, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     def member_at(self, url: str) -> None:
         """What etcd's data says of where this member is."""
@@ -96,6 +97,16 @@ def test_a_second_run_keeps_what_the_first_one_kept(master: Master) -> None:
     (master.root / MANIFEST).write_text("as the stack wrote it\n")
     assert master.adopt().returncode == 0
     assert (master.stub / "state/adopted/files" / MANIFEST).read_text() == "as kubeadm wrote it\n"
+
+
+def test_another_machine_in_the_masters_place_has_nothing_to_be_adopted(master: Master) -> None:
+    """It is run again there, as the host's key is another: an `up` stopped there, before any master's turn."""
+    master.program("etcdctl", "#!/bin/sh\nexit 1\n")
+    done = master.adopt("again")
+    assert (done.returncode, master.changes()) == (0, "")
+    assert "nothing of kubeadm's is left on this host" in done.stderr
+    assert not (master.stub / "state/adopted").exists()
+    assert master.adopt("first").returncode == 1
 
 
 def test_a_member_that_others_reach_stays_as_it_is(master: Master) -> None:
