@@ -1,6 +1,6 @@
-"""A cluster that has grown loses its majority, the master that kubeadm made among it, and is restored like any other.
+"""A cluster that has grown loses the master that kubeadm made, and then a majority, and is restored like any other.
 
-Its one master had all that there was before; what is left here is the last that joined it.
+Its one master had all that there was before; what is left at last is who joined last.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,8 @@ class Lost:
 
 
 @pytest.fixture(scope="module")
-def lost() -> Iterator[Lost]:
+def grown() -> Iterator[Trial]:
+    """The cluster, with an object from before and one from after it grew."""
     Program(NAME).forget()
     Program(NAME).create()
     with dev_frozen():
@@ -56,10 +57,34 @@ def lost() -> Iterator[Lost]:
             trial = Trial(Program(NAME, sections(file.read_text())), MASTERS, EVERYBODY)
             trial.program.up().ok()
             trial.kubectl("create", "configmap", "grown")
-            kubeadm_cluster.empty(LOST)
-            yield Lost(trial, trial.program.up())
+            yield trial
         finally:
             clear_away(EVERYBODY)
+
+
+@pytest.fixture(scope="module")
+def replaced(grown: Trial) -> Trial:
+    """An empty machine in the place of kubeadm's master, and an ``up``."""
+    kubeadm_cluster.empty([MASTER])
+    grown.program.up().ok()
+    return grown
+
+
+@pytest.fixture(scope="module")
+def lost(replaced: Trial) -> Lost:
+    """It is lost once more, and another one with it."""
+    kubeadm_cluster.empty(LOST)
+    return Lost(replaced, replaced.program.up())
+
+
+def assert_whole(trial: Trial) -> None:
+    """All members vote, all nodes are ready, and what was written at any time is there."""
+    for master in MASTERS:
+        assert trial.voters(master) == sorted(MASTERS)
+        assert trial.cluster_id(master) == trial.cluster_id(THIRD)
+    for name in ("kubeadms", "grown"):
+        assert trial.kubectl("get", "configmap", name, "--output=name") == f"configmap/{name}\n"
+    eventually(lambda: trial.ready_nodes() == sorted([*MASTERS, WORKER]), 60, "every node is ready")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +95,11 @@ def restored(lost: Lost) -> Trial:
     return lost.trial
 
 
+def test_the_master_that_kubeadm_made_is_lost_and_replaced_like_any_other(replaced: Trial) -> None:
+    assert_whole(replaced)
+    assert replaced.program.steps() == []
+
+
 def test_an_up_founds_no_second_cluster_and_says_who_holds_data(lost: Lost) -> None:
     assert lost.run.code != 0
     told = "etcd: this host holds no etcd data, the cluster was formed before"
@@ -77,16 +107,8 @@ def test_an_up_founds_no_second_cluster_and_says_who_holds_data(lost: Lost) -> N
     assert f"{THIRD} answers and holds data" in lost.run.text
 
 
-def test_what_kubeadms_master_held_is_there_again_and_all_members_vote(restored: Trial) -> None:
-    for name in ("kubeadms", "grown"):
-        assert restored.kubectl("get", "configmap", name, "--output=name") == f"configmap/{name}\n"
-    for master in MASTERS:
-        assert restored.voters(master) == sorted(MASTERS)
-        assert restored.cluster_id(master) == restored.cluster_id(THIRD)
-
-
-def test_the_worker_that_kubeadm_joined_and_all_masters_are_ready(restored: Trial) -> None:
-    eventually(lambda: restored.ready_nodes() == sorted([*MASTERS, WORKER]), 60, "every node is ready")
+def test_all_that_was_there_is_there_after_a_restore(restored: Trial) -> None:
+    assert_whole(restored)
 
 
 def test_every_master_has_the_authorities_that_kubeadm_made(restored: Trial) -> None:
