@@ -28,12 +28,17 @@ BLOB = "application/octet-stream"
 
 @dataclass
 class Client:
-    """One that pushes and pulls. ``refused`` counts the 401s that a token met which it had used before."""
+    """One that pushes and pulls. ``refused`` counts the 401s that a token met which it had used before.
+
+    ``pushed`` are the manifests that are there, by digest. A tag would not do for pulls: the registry writes its file
+    anew in place, and who reads it in that moment is answered 500 ("invalid checksum digest format").
+    """
 
     ca: Path
     source: str
     address: str = hosts.VIP
     piece_bytes: int = PIECE_BYTES
+    pushed: list[str] = field(default_factory=list)
     refused: int = 0
     done: int = 0
     errors: list[str] = field(default_factory=list)
@@ -79,14 +84,15 @@ class Client:
             layer = {"mediaType": BLOB, "digest": digest, "size": PIECES * self.piece_bytes}
             manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layer, "layers": [layer]}
             path, headers = f"/v2/{self.repository}/manifests/latest", {"Content-Type": MANIFEST}
-            self.request(session, "PUT", path, 201, json=manifest, headers=headers)
+            answer = self.request(session, "PUT", path, 201, json=manifest, headers=headers)
+            self.pushed.append(answer.headers["docker-content-digest"])
         return digest
 
     def pull(self) -> None:
         """What it has pushed last, whole."""
         time.sleep(PULL_SECONDS)
         with client(self.ca, self.source) as session:
-            path, headers = f"/v2/{self.repository}/manifests/latest", {"Accept": MANIFEST}
+            path, headers = f"/v2/{self.repository}/manifests/{self.pushed[-1]}", {"Accept": MANIFEST}
             layer = self.request(session, "GET", path, 200, headers=headers).json()["layers"][0]
             content = self.request(session, "GET", f"/v2/{self.repository}/blobs/{layer['digest']}", 200).content
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != layer["digest"]:
@@ -112,7 +118,7 @@ class Traffic:
 
     def __init__(self, ca: Path, sources: Sequence[str]) -> None:
         self.pushing = [Client(ca, source) for source in sources]
-        self.pulling = [Client(ca, source) for source in sources]
+        self.pulling = [Client(ca, one.source, pushed=one.pushed) for one in self.pushing]
         for one in self.pushing:
             one.push()  # there must be something to pull
         self._stopped = threading.Event()
