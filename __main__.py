@@ -65,6 +65,7 @@ addons = ClusterAddons(
     ClusterAddonsArgs(
         stack,
         kubeconfig=kubeconfig_of(stack, pki, "break-glass"),
+        trusted=pki.trusted["ca"],
         cluster_identifier=stack.cluster.name,
         hosts=rollout.registered(),
         after=[*rollout.control_plane, *(balancer.active for balancer in balancers)],

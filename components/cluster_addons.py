@@ -17,13 +17,14 @@ PULUMI_K8S_DELETE_UNREACHABLE=true lets it forget.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 from pulumi_kubernetes import Provider
 
 from components.registered import Registered
 from render import addons
-from render.addons import nodes
+from render.addons import kubeadm, nodes
 from render.addons.objects import Object
 from settings import Stack
 
@@ -37,6 +38,7 @@ WORKLOADS = ("DaemonSet", "Deployment")
 class ClusterAddonsArgs:
     """``kubeconfig`` must be one of system:masters: a new cluster knows no other administrator until this has run.
 
+    ``trusted`` is the bundle (PEM) of the authorities that the API is trusted by.
     ``cluster_identifier`` must stay the same for the cluster's life: a change replaces everything here.
     ``hosts`` gives each node something that changes when its host is replaced; the node is then labelled again. It
     must not be known before the node is in the API: applying labels to a node that is not there would create it, and
@@ -47,6 +49,7 @@ class ClusterAddonsArgs:
 
     stack: Stack
     kubeconfig: pulumi.Input[str]
+    trusted: pulumi.Input[str]
     cluster_identifier: str
     hosts: Mapping[str, pulumi.Input[str]]
     after: Sequence[pulumi.Resource] = ()
@@ -78,7 +81,9 @@ class ClusterAddons(pulumi.ComponentResource):
             upsert_existing_objects=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        self.objects = [made for addon in addons.by_addon(args.stack).values() for made in self._addon(addon)]
+        cluster_info = pulumi.Output.from_input(args.trusted).apply(partial(kubeadm.cluster_info, args.stack))
+        every = addons.by_addon(args.stack, cluster_info)
+        self.objects = [made for addon in every.values() for made in self._addon(addon)]
         self.node_roles = {
             node: self._node_role(node, nodes.labels(host), args.hosts[node])
             for node, host in args.stack.nodes().items()

@@ -75,11 +75,10 @@ class ClusterPki(pulumi.ComponentResource):
 
     def _account(self, generation: int) -> _KeyPair:
         """The service accounts' pair, which an adopted cluster has brought too."""
-        if self._adopted and generation == 1:
-            return _KeyPair(
-                pulumi.Output.secret(self._adopted.service_account_key.get_secret_value()),
-                pulumi.Output.from_input(self._adopted.service_account_public_key),
-            )
+        if self._adopted and self._adopted.service_account and generation == 1:
+            pair = self._adopted.service_account
+            private = pulumi.Output.secret(pair.private.get_secret_value())
+            return _KeyPair(private, pulumi.Output.from_input(pair.public))
         name, opts = named(SERVICE_ACCOUNT, generation), self._kept(SERVICE_ACCOUNT, generation)
         made = private_key(f"{self._name}-{name}", KINDS[self._pki.algorithm], opts)
         return _KeyPair(made.output("privateKeyPem"), made.output("publicKeyPem"))

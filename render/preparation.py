@@ -167,7 +167,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "VIP_INTERFACE": _vip_interface(stack, host),
         "PORTS": _lines(ports.listening(stack, host)),
         "ENTRANCES": ports.entrances(stack, host),
-        "CLUSTER_CA": stack.adopted.authorities["ca"].fingerprint if stack.adopted else "",
+        "CLUSTER_CA": _adopted_authority(stack),
         "GENERATIONS": _lines(generations.shown(stack, host)),
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),
@@ -320,6 +320,12 @@ def _balancer_names(stack: Stack) -> list[str]:
 
 def _only_names(addresses: Iterable[str]) -> list[str]:
     return sorted({address for address in addresses if not network.is_ip(address) and not address.startswith("*")})
+
+
+def _adopted_authority(stack: Stack) -> str:
+    """None once it was renewed: nodes that have it alone are no longer the cluster's."""
+    brought = stack.adopted.authorities.get("ca") if stack.adopted else None
+    return brought.fingerprint if brought else ""
 
 
 def _vip_interface(stack: Stack, host: Host) -> str:

@@ -1,7 +1,8 @@
 """Reads and checks the authorities and the service-account pair that an adopted cluster brings along.
 
 Owns: that each key is its certificate's, and that certificates are authorities' and in force. Does not own: that all of
-them are given (``settings.rules.adopted``).
+them are given (``settings.rules.adopted``). One that the cluster no longer trusts is not looked at: it may be gone, or
+have ended.
 """
 
 from collections.abc import Iterator
@@ -18,25 +19,27 @@ from settings.draft import ADOPTED, Draft
 from settings.errors import HIDDEN, Fault, fault
 from settings.schema import AdoptedSettings
 from settings.secret_keys import AUTHORITY_KEYS
-from settings.stack import Adopted, Authority
+from settings.stack import Adopted, Authority, ServiceAccountPair
 
 _LOOK = "take both anew from a master: `python -m ops adopt`"
+ACCOUNT = "service-account"
 _FIELDS = {"ca": "ca", "front-proxy-ca": "front_proxy_ca", "etcd-ca": "etcd_ca"}
 
 
 def resolve(draft: Draft, settings: AdoptedSettings) -> Adopted | None:
     """What the cluster brings along; what is wrong with it is added to the draft's faults."""
-    if any(name not in draft.secrets for name in AUTHORITY_KEYS.values()):
+    brought = draft.brought()
+    if any(name not in draft.secrets for name in brought.values()):
         return None
-    keys = {what: _public(draft, name) for what, name in AUTHORITY_KEYS.items()}
-    pems = {what: getattr(settings.authorities, field) for what, field in _FIELDS.items()}
+    keys = {what: _public(draft, name) for what, name in brought.items()}
+    pems = {what: getattr(settings.authorities, field) for what, field in _FIELDS.items() if what in brought}
     certificates = {what: _certificate(draft, what, pem) for what, pem in pems.items()}
     for what, certificate in certificates.items():
         if certificate is not None:
             draft.faults += _unfit(what, certificate, keys[what])
-    account = keys["service-account"]
-    if account is None or None in keys.values() or None in certificates.values():
+    if None in keys.values() or None in certificates.values():
         return None
+    account = keys.get(ACCOUNT)
     return Adopted(
         masters=tuple(settings.masters),
         keeps=tuple(settings.keeps),
@@ -45,9 +48,12 @@ def resolve(draft: Draft, settings: AdoptedSettings) -> Adopted | None:
             for what, certificate in certificates.items()
             if certificate is not None
         },
-        service_account_key=_secret(draft, "service-account"),
-        service_account_public_key=account.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        service_account=_account(_secret(draft, ACCOUNT), account) if account else None,
     )
+
+
+def _account(key: SecretStr, public: PublicKeyTypes) -> ServiceAccountPair:
+    return ServiceAccountPair(key, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode())
 
 
 def _authority(pem: str, key: SecretStr, certificate: x509.Certificate) -> Authority:

@@ -18,11 +18,12 @@ from settings.schema import (
     Cluster,
     HostSettings,
     LoadBalancer,
+    PkiGenerations,
     ReleaseSettings,
     Section,
     SshSettings,
 )
-from settings.secret_keys import SECRETS, setting
+from settings.secret_keys import AUTHORITY_KEYS, SECRETS, setting
 
 HOSTS, HARBOR, ADOPTED, REPAIR = "hosts", "harbor", "adopted", "repair"
 TEXTS = (*SECRETS, REPAIR)  # what is text even where it looks like a number
@@ -58,6 +59,11 @@ class Draft:
     def with_role(self, role: str) -> dict[str, HostSettings]:
         """The readable hosts of a role."""
         return {name: host for name, host in self.hosts.items() if role in host.roles}
+
+    def brought(self) -> dict[str, str]:
+        """What an adopted cluster has brought and still trusts, of ``AUTHORITY_KEYS``."""
+        trusted = self.cluster.pki.generations if self.cluster else PkiGenerations()
+        return {what: name for what, name in AUTHORITY_KEYS.items() if 1 in trusted.of(what)}
 
 
 def read(values: Mapping[str, object]) -> Draft:

@@ -92,17 +92,25 @@ class Authority:
 
 
 @dataclass(frozen=True)
+class ServiceAccountPair:
+    """What the cluster's tokens were signed with before the stack: PEM both."""
+
+    private: SecretStr
+    public: str
+
+
+@dataclass(frozen=True)
 class Adopted:
     """A cluster that the stack did not found: what it brings along.
 
-    ``masters`` held its data when it was adopted, and ``keeps`` names the add-ons that are somebody else's.
+    ``masters`` held its data when it was adopted, and ``keeps`` names the add-ons that are somebody else's. Authorities
+    and the pair are there as long as they are among those that are trusted.
     """
 
     masters: tuple[str, ...]
     keeps: tuple[str, ...]
     authorities: dict[str, Authority]
-    service_account_key: SecretStr
-    service_account_public_key: str
+    service_account: ServiceAccountPair | None
 
 
 class Harbor(HarborSettings):

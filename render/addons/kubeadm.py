@@ -1,10 +1,12 @@
 """What kubeadm's own commands go by on an adopted cluster: its configuration, and where nodes that join find the API.
 
-A cluster that a stack has founded has neither: nothing else reads them. Does not own the Roles that let nodes read
-them, which kubeadm has made, nor the signatures that the controller manager adds to ``cluster-info``.
+A cluster that a stack has founded has neither: nothing else reads them. Does not own which authorities are trusted,
+the Roles that let nodes read both, which kubeadm has made, nor the signatures that the controller manager adds to
+``cluster-info``.
 """
 
 import base64
+from typing import Any
 
 import yaml
 
@@ -14,15 +16,27 @@ from render.static_pods import ETCD_DATA, PKI
 from settings import Stack
 
 
-def objects(stack: Stack) -> list[Object]:
-    """Both ConfigMaps, for a cluster that kubeadm made."""
+def objects(stack: Stack, told: Any = None) -> list[Object]:
+    """Both ConfigMaps, for a cluster that kubeadm made.
+
+    ``told``: what ``cluster_info`` says, or what becomes it. Left out, it is what the settings alone know, which is
+    nothing once the authority was renewed.
+    """
     if stack.adopted is None:
         return []
-    kubeconfig = _kubeconfig(network.api_endpoint(stack), stack.adopted.authorities["ca"].certificate)
+    if told is None and stack.cluster.pki.generations.ca == [1]:
+        told = cluster_info(stack, stack.adopted.authorities["ca"].certificate)
     return [
         config_map("kube-system", "kubeadm-config", {"ClusterConfiguration": _yaml(configuration(stack))}),
-        config_map("kube-public", "cluster-info", {"kubeconfig": _yaml(kubeconfig)}),
+        config_map("kube-public", "cluster-info", {} if told is None else {"kubeconfig": told}),
     ]
+
+
+def cluster_info(stack: Stack, trusted: str) -> str:
+    """Names the cluster and its authorities (``trusted``, PEM) to anybody: a kubeconfig without credentials."""
+    authorities = base64.b64encode(trusted.encode()).decode()
+    cluster = {"certificate-authority-data": authorities, "server": network.api_endpoint(stack)}
+    return _yaml({"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]})
 
 
 def configuration(stack: Stack) -> Object:
@@ -62,12 +76,6 @@ def configuration(stack: Stack) -> Object:
 
 def _arguments(flags: dict[str, str]) -> list[Object]:
     return [{"name": name, "value": value} for name, value in flags.items()]
-
-
-def _kubeconfig(server: str, ca: str) -> Object:
-    """Names the cluster and its authority to anybody; holds no credentials."""
-    cluster = {"certificate-authority-data": base64.b64encode(ca.encode()).decode(), "server": server}
-    return {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
 
 
 def _yaml(document: Object) -> str:

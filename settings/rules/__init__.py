@@ -18,7 +18,6 @@ Rule = Callable[[Draft], Iterator[Fault]]
 REFUSED: tuple[Rule, ...] = (
     hosts.quorum_survives_a_loss,
     adopted.keys_and_cluster_go_together,
-    adopted.authority_is_the_clusters_own,
     hosts.addresses_differ,
     network.cidrs_do_not_overlap,
     network.hosts_lie_outside_the_cidrs,

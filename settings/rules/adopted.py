@@ -1,4 +1,4 @@
-"""Rules about a cluster that the stack did not found: all that it was founded with is there.
+"""Rules about a cluster that the stack did not found: all that it was founded with, and still trusts, is there.
 
 Does not own whether keys and certificates belong together (``settings.authorities``).
 """
@@ -12,14 +12,6 @@ from settings.secret_keys import AUTHORITY_KEYS, setting
 _LOOK = "`python -m ops adopt` sets all of them"
 
 
-def authority_is_the_clusters_own(draft: Draft) -> Iterator[Fault]:
-    """What kubeadm's own commands go by on such a cluster names its authority, and nobody would write another there."""
-    if draft.adopted and draft.cluster and draft.cluster.pki.generations.ca != [1]:
-        what = "renews the authority that the adopted cluster has brought, which is not done yet"
-        remedy = "leave it [1]; the others (etcdCa, frontProxyCa, serviceAccount) can be renewed"
-        yield fault(["cluster", "pki", "generations", "ca"], draft.cluster.pki.generations.ca, what, remedy)
-
-
 def keys_and_cluster_go_together(draft: Draft) -> Iterator[Fault]:
     """Without the section, the stack would found a cluster with authorities of its own on the masters of another."""
     given = [name for name in AUTHORITY_KEYS.values() if name in draft.secrets]
@@ -28,6 +20,6 @@ def keys_and_cluster_go_together(draft: Draft) -> Iterator[Fault]:
             what = f"is not set, and {', '.join(given)} are: masters would get other authorities than their cluster has"
             yield fault([ADOPTED], None, what, f"bring the section back as {_LOOK}")
         return
-    for name in AUTHORITY_KEYS.values():
+    for name in draft.brought().values():
         if name not in given:
             yield fault([name], None, "is not set, and the adopted cluster lives by it", f"{_LOOK}, or {setting(name)}")

@@ -1,19 +1,22 @@
 """ClusterAddons as the engine would see it: what is secret, what belongs to what, and what waits for what."""
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from pulumi_command import remote
 
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs, type_token
 from tests.components import recorder
 from tests.components.recorder import Registration, is_secret, plain_texts
-from tests.settings import samples
+from tests.settings import adopted, samples
 
 KUBECONFIG = "client-key-data: a-key\n-----BEGIN EC PRIVATE KEY-----\n"
+TRUSTED = "the authorities that are trusted"
 NODES = ("shaolin", "wudang", "emei", "huashan")
 
 
@@ -42,6 +45,7 @@ def run(root: Path, changed: dict[str, Any] | None = None, await_ready: bool = T
         arguments = ClusterAddonsArgs(
             stack=stack,
             kubeconfig=pulumi.Output.secret(KUBECONFIG),
+            trusted=pulumi.Output.from_input(TRUSTED),
             cluster_identifier="sample",
             hosts={node: pulumi.Output.format("{0}-{1}", node, gate.id) for node in NODES},
             after=[gate],
@@ -125,6 +129,13 @@ def test_a_replaced_host_is_labelled_again(tmp_path: Path) -> None:
     annotations = done.objects()["addons-node-emei"].inputs["metadata"]["annotations"]
     assert annotations["evenkeel.dev/host"] == "emei-gate-id"
     assert done.of("addons-node-emei").after == {"gate"}
+
+
+def test_nodes_that_join_an_adopted_cluster_are_told_which_authorities_are_trusted_now(tmp_path: Path) -> None:
+    done = run(tmp_path, adopted.sections())
+    info = done.objects()["addons-configmap-cluster-info"].inputs
+    (cluster,) = yaml.safe_load(info["data"]["kubeconfig"])["clusters"]
+    assert base64.b64decode(cluster["cluster"]["certificate-authority-data"]).decode() == TRUSTED
 
 
 def skipping(done: Run) -> set[str]:

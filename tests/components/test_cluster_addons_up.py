@@ -36,7 +36,8 @@ from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
 
 stack = settings.parse(data["values"], pathlib.Path(data["root"]))
 hosts = {node: data["host"] for node in stack.nodes()}
-ClusterAddons("addons", ClusterAddonsArgs(stack, pulumi.Output.secret(data["kubeconfig"]), "sample", hosts))
+kubeconfig = pulumi.Output.secret(data["kubeconfig"])
+ClusterAddons("addons", ClusterAddonsArgs(stack, kubeconfig, "a CA", "sample", hosts))
 """
 
 

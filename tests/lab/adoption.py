@@ -6,7 +6,8 @@ Does not own the cluster's making (``tests.lab.kubeadm_cluster``), nor what must
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import yaml
 import settings
 from lab import engine, hosts, stack
 from lab.paths import CLONE, KNOWN_HOSTS, PRIVATE_KEY
+from tests.lab import kubeadm_cluster
 from tests.lab.program import FOLDER, Program, spares
+from tests.lab.trial import Trial
 from tests.pages import command
 
 NAME = "adopt"
@@ -44,6 +47,23 @@ def locked(name: str) -> dict[str, Any]:
     """The section ``release`` for a release that was locked from the lab's mirror."""
     release: dict[str, Any] = yaml.safe_load(stack.SETTINGS.read_text())["config"]["evenkeel:release"]
     return release | {"name": name, "lock": str(stack.lock_path(name).relative_to(CLONE))}
+
+
+@contextmanager
+def grown() -> Iterator[Trial]:
+    """The cluster of one master, which held an object ``kubeadms`` when it grew, in one ``up`` that nobody disturbs."""
+    Program(NAME).forget()
+    Program(NAME).create()
+    try:
+        cluster = kubeadm_cluster.make(MASTER, WORKER, EVERYBODY[2:], like_dev())
+        cluster.kubectl("create", "configmap", "kubeadms")
+        file = project()
+        look()
+        trial = Trial(Program(NAME, sections(file.read_text())), (MASTER, *ADDED_MASTERS), EVERYBODY)
+        trial.program.up().ok()
+        yield trial
+    finally:
+        clear_away(EVERYBODY)
 
 
 def clear_away(names: Iterable[str]) -> None:
@@ -82,6 +102,12 @@ def undo() -> str:
     return _types(
         command("adopt", "python -m ops adopt root@MASTER --stack mine --identity ~/.ssh/mine_ed25519 --undo", IN_PAGE)
     )
+
+
+def without_key(name: str) -> dict[str, Any]:
+    """What the stack's file says once a key was taken out of it, as docs/rotate.md has it."""
+    _types(command("rotate", "pulumi config rm", IN_PAGE | {"clusterCaKey": name}))
+    return sections((FOLDER / NAME / f"Pulumi.{NAME}.yaml").read_text())
 
 
 def _types(line: str) -> str:

@@ -1,8 +1,8 @@
 """Which tests of the lab may run beside each other, and what the machine was like when one failed.
 
-Stack ``dev`` is one, so tests that use it come one after another; a second worker (``make test``) has those that have
-spare hosts for themselves. A test whose limits are a few seconds, or less, or that counts what a roll costs clients, is
-marked ``alone`` and has no part in that.
+Stack ``dev`` is one, so tests that use it come one after another, in one group. A module that has spare hosts for
+itself is a group of its own, for whichever worker (``make test`` has two) is free. A test whose limits are a few
+seconds, or less, or that counts what a roll costs clients, is marked ``alone`` and has no part in that.
 
 A limit that is missed where neither processor nor disk has time is another fault than the same on an idle machine, and
 nobody can tell afterwards. Does not own any limit.

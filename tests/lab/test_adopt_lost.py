@@ -8,21 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.lab import kubeadm_cluster
-from tests.lab.adoption import (
-    EVERYBODY,
-    MASTER,
-    NAME,
-    SECOND,
-    THIRD,
-    WORKER,
-    clear_away,
-    like_dev,
-    look,
-    project,
-    sections,
-)
-from tests.lab.program import Program, Run
+from tests.lab import adoption, kubeadm_cluster
+from tests.lab.adoption import MASTER, NAME, SECOND, THIRD, WORKER
+from tests.lab.program import Run
 from tests.lab.quiet import dev_frozen
 from tests.lab.restoring import restore, turns
 from tests.lab.trial import Trial
@@ -46,20 +34,9 @@ class Lost:
 @pytest.fixture(scope="module")
 def grown() -> Iterator[Trial]:
     """The cluster, with an object from before and one from after it grew."""
-    Program(NAME).forget()
-    Program(NAME).create()
-    with dev_frozen():
-        try:
-            cluster = kubeadm_cluster.make(MASTER, WORKER, EVERYBODY[2:], like_dev())
-            cluster.kubectl("create", "configmap", "kubeadms")
-            file = project()
-            look()
-            trial = Trial(Program(NAME, sections(file.read_text())), MASTERS, EVERYBODY)
-            trial.program.up().ok()
-            trial.kubectl("create", "configmap", "grown")
-            yield trial
-        finally:
-            clear_away(EVERYBODY)
+    with dev_frozen(), adoption.grown() as trial:
+        trial.kubectl("create", "configmap", "grown")
+        yield trial
 
 
 @pytest.fixture(scope="module")

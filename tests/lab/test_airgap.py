@@ -19,7 +19,7 @@ from lab.paths import CLONE, PRIVATE_KEY, PUBLIC_KEY
 from tests.lab.trial import Trial, fresh, on_spares
 from tests.pages import block, command
 
-HOST, GATE = "spare12", "spare13"
+HOST, GATE = "spare16", "spare17"
 ADDRESS, GATE_ADDRESS = hosts.ADDRESSES[HOST], hosts.ADDRESSES[GATE]
 MIRROR = {"artifacts": f"http://{GATE_ADDRESS}:8080", "images": f"http://{GATE_ADDRESS}:5000"}
 PROXY = "http://192.0.2.1:3128"
@@ -32,7 +32,7 @@ cat >"/home/$1/.ssh/authorized_keys"
 chown "$1" "/home/$1/.ssh/authorized_keys"
 """
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("airgap")]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ TAINT = "node-role.kubernetes.io/control-plane"
 DATA = "/var/lib/etcd/member"
 AS_HOST = {"HOST": SURVIVOR, "ADDRESS": hosts.ADDRESSES[SURVIVOR]}
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lost-masters")]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from releases.store import known_releases
 from tests.lab.program import Program, Run, spares
 from tests.lab.untouched import fingerprints, no_host_changed
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("refusals")]
 
 NAMES = ["spare9", "spare10", "spare11", "spare12"]
 ADDRESSES = [hosts.ADDRESSES[name] for name in NAMES]

@@ -15,9 +15,18 @@ import pytest
 from lab import hosts
 from render.load_balancer import API_SERVICE, ca_path
 from tests.lab import program
-from tests.lab.certificates import KUBELET_PKI, PKI
-from tests.lab.program import Load, Run
+from tests.lab.certificates import PKI
+from tests.lab.program import Run
 from tests.lab.quiet import dev_frozen
+from tests.lab.renewing import (
+    STEPS,
+    Step,
+    assert_apiservers_reach_kubelets,
+    assert_nobody_noticed,
+    assert_only_new,
+    take,
+    wanting,
+)
 from tests.lab.trial import Trial, on_spares
 from tests.waiting import eventually
 
@@ -26,23 +35,8 @@ BALANCER, WORKER = "spare4", "spare5"
 NODES = (*MASTERS, WORKER)
 ROLES: dict[str, list[str]] = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb"], WORKER: ["worker"]}
 LOAD_BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[BALANCER], "vip": None, "extraSans": []}
-EVERYTHING = ("ca", "frontProxyCa", "etcdCa", "serviceAccount")
-OF_A_MASTER = {
-    f"{PKI}/ca.crt": [f"{PKI}/apiserver.crt", f"{PKI}/apiserver-kubelet-client.crt"],
-    f"{PKI}/front-proxy-ca.crt": [f"{PKI}/front-proxy-client.crt"],
-    f"{PKI}/etcd/ca.crt": [
-        *(f"{PKI}/etcd/{name}.crt" for name in ("server", "peer", "healthcheck-client")),
-        f"{PKI}/apiserver-etcd-client.crt",
-    ],
-}
-OF_A_KUBELET = [f"{KUBELET_PKI}/kubelet-{side}-current.pem" for side in ("client", "server")]
 
-pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("spares")]
-
-
-def wanting(*generations: int) -> dict[str, Any]:
-    """The settings of one step."""
-    return {"cluster": {"pki": {"generations": {what: [*generations] for what in EVERYTHING}}}}
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,7 @@ class Renewed:
     """
 
     trial: Trial
-    runs: Mapping[str, Run]
-    reports: Mapping[str, dict[str, dict[str, Any]]]
+    steps: Mapping[str, Step]
     too_early: Run
     too_soon: Run
     before: Path
@@ -69,28 +62,18 @@ def renewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Renewed]:
         before.write_text(trial.program.kubeconfig().read_text())
         token = trial.kubectl("create", "token", "default", "--duration=2h").strip()
         too_early = trial.program.up(wanting(2, 1))
-        runs, reports = {}, {}
-        for step, generations in {"trust": (1, 2), "issue": (2, 1), "drop": (2,)}.items():
+        steps = {}
+        for step in STEPS:
             if step == "issue":
                 too_soon = trial.program.up(wanting(2))
-            load = Load.start(kubeconfig=trial.program.kubeconfig())
-            try:
-                runs[step] = trial.program.up(wanting(*generations))
-            finally:
-                reports[step] = load.stop()
-            runs[step].ok()
+            steps[step] = take(trial, step)
         trial.program.kubeconfig()
-        yield Renewed(trial, runs, reports, too_early, too_soon, before, token)
+        yield Renewed(trial, steps, too_early, too_soon, before, token)
 
 
-@pytest.mark.parametrize("step", ["trust", "issue", "drop"])
+@pytest.mark.parametrize("step", STEPS)
 def test_nobody_notices_a_step(renewed: Renewed, step: str) -> None:
-    """Whoever issues before all trust it, or is dropped while one still has its certificate, is refused by somebody."""
-    told = [line.strip() for line in renewed.runs[step].text.splitlines() if " etcd: " in line]
-    for kind, report in renewed.reports[step].items():
-        assert report["failures"] == 0, f"{kind}: {report['errors']}; what the hosts said: {told}"
-        assert report["lost_writes"] == 0, kind
-        assert report["requests"] > 100, kind
+    assert_nobody_noticed(renewed.steps[step])
 
 
 def test_a_step_that_was_left_out_is_refused_by_every_host_before_anything_changes(renewed: Renewed) -> None:
@@ -106,7 +89,7 @@ def test_a_second_up_changes_nothing(renewed: Renewed) -> None:
 
 def test_every_certificate_in_use_is_of_the_new_authorities_alone(renewed: Renewed) -> None:
     with ThreadPoolExecutor() as pool:
-        list(pool.map(only_new, NODES))
+        list(pool.map(lambda node: assert_only_new(node, node in MASTERS), NODES))
 
 
 def test_a_load_balancer_asks_every_apiserver_with_the_new_authority_alone(renewed: Renewed) -> None:
@@ -118,24 +101,8 @@ def test_a_load_balancer_asks_every_apiserver_with_the_new_authority_alone(renew
     assert sorted(page.stdout.splitlines()) == sorted(f"{name} up" for name in MASTERS)
 
 
-def only_new(host: str) -> None:
-    """Each bundle of a host holds one certificate, and vouches for what is in use."""
-    wanted = {f"{PKI}/ca.crt": OF_A_KUBELET}
-    if host in MASTERS:
-        wanted |= OF_A_MASTER | {f"{PKI}/ca.crt": [*OF_A_MASTER[f"{PKI}/ca.crt"], *OF_A_KUBELET]}
-    for bundle, leaves in wanted.items():
-        assert hosts.run(host, f"grep -c BEGIN {bundle}").stdout.strip() == "1", f"{host}: {bundle}"
-        done = hosts.run(host, f"openssl verify -CAfile {bundle} {' '.join(leaves)}")
-        assert done.returncode == 0, f"{host}: {done.stdout}{done.stderr}"
-
-
 def test_every_apiserver_reaches_every_kubelet(renewed: Renewed) -> None:
-    """Serving certificates are no files of ours: a kubelet whose authority is dropped has no logs, exec or metrics."""
-    for master in MASTERS:
-        for node in NODES:
-            path = f"/api/v1/nodes/{node}/proxy/healthz"
-            asked = f"kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw {path}"
-            assert hosts.run(master, asked, check=True).stdout == "ok"
+    assert_apiservers_reach_kubelets(MASTERS, NODES)
 
 
 def test_the_old_authoritys_client_is_refused_and_refuses(renewed: Renewed) -> None:

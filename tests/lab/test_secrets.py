@@ -29,9 +29,9 @@ from tests.lab.leaks import TOKEN, Secrets, of_deployment, private_lines
 from tests.lab.process_watch import ProcessWatch
 from tests.lab.trial import Trial, on_spares
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("spares")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("secrets")]
 
-MASTER, WORKER = "spare9", "spare10"
+MASTER, WORKER = "spare14", "spare15"
 ROLES: dict[str, list[str]] = {MASTER: ["master", "lb"], WORKER: ["worker"]}
 BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[MASTER], "port": 7443, "vip": None, "extraSans": []}
 ANOTHER_NAME = {"loadBalancer": {"extraSans": ["another.trial.lab"]}}

@@ -22,7 +22,8 @@ def test_authorities_and_service_account_pair_are_the_clusters(root: Path) -> No
     assert found is not None
     assert found.masters == (adopted.FOUNDER,)
     assert found.authorities["ca"].key.get_secret_value() == adopted.values()["clusterCaKey"]
-    assert found.service_account_public_key.startswith("-----BEGIN PUBLIC KEY-----")
+    assert found.service_account is not None
+    assert found.service_account.public.startswith("-----BEGIN PUBLIC KEY-----")
 
 
 @pytest.mark.parametrize("name", AUTHORITY_KEYS.values())
@@ -48,11 +49,22 @@ def test_the_section_cannot_get_lost_while_its_keys_are_there(root: Path) -> Non
     assert "masters would get other authorities than their cluster has" in refusal(root, {"adopted": None})
 
 
-def test_the_authority_that_the_cluster_has_brought_cannot_be_renewed_yet(root: Path) -> None:
-    """kubeadm's own commands, and nodes that join by them, would go by an authority that nobody trusts any more."""
-    line = refusal(root, {"cluster.pki.generations": {"ca": [1, 2]}})
-    assert line.startswith("evenkeel:cluster.pki.generations.ca: ")
-    assert "renews the authority that the adopted cluster has brought, which is not done yet" in line
+def test_what_was_renewed_and_dropped_may_be_gone_or_have_ended(root: Path) -> None:
+    """Kept, it would refuse every run from the day on which the old authority ends, for which it was renewed."""
+    values, ended = adopted.values(), pem.issued("ca", days=(-3660, -1))
+    samples.put(values, "adopted.authorities.ca", ended.text)
+    samples.put(values, "clusterCaKey", None)
+    samples.put(values, "serviceAccountKey", None)
+    samples.put(values, "cluster.pki.generations", {"ca": [2], "serviceAccount": [2]})
+    found = settings.parse(values, root).adopted
+    assert found is not None
+    assert set(found.authorities) == {"front-proxy-ca", "etcd-ca"}
+    assert found.service_account is None
+
+
+def test_what_is_still_trusted_while_it_is_renewed_is_asked_for(root: Path) -> None:
+    line = refusal(root, {"clusterCaKey": None, "cluster.pki.generations": {"ca": [2, 1]}})
+    assert line.startswith("evenkeel:clusterCaKey: (not set): is not set, and the adopted cluster lives by it; ")
 
 
 @pytest.mark.parametrize("text", ["nonsense", "-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n"])
