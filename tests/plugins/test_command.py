@@ -22,6 +22,7 @@ from pulumi_command import remote
 connection = remote.ConnectionArgs(**data["connection"])
 """
 ONE = COMMAND + 'made = remote.Command("made", connection=connection, **data["made"])'
+UNTIL_GO = "touch started; until test -e go; do sleep 0.1; done; echo finished"
 SECRET = "s3cret-n0t-to-be-seen"
 
 
@@ -231,13 +232,13 @@ def test_an_input_that_is_not_implemented_is_refused_by_name(project: Project, s
 
 def test_an_engine_that_is_killed_is_followed_by_one_that_converges(project: Project, sshd: Sshd) -> None:
     """kill -9 leaves a lock, which `cancel` takes away, and a creation that stays pending until a refresh clears it."""
-    one(project, sshd, create="touch started; test -e go || sleep 60; echo finished")
+    one(project, sshd, create=UNTIL_GO)
     process = project.start("up", "--yes", "--skip-preview")
     wait_until((sshd.folder / "started").exists, "the command runs")
     kill_engine(process)
+    (sshd.folder / "go").touch()
     wait_until(lambda: not project.processes(), "plugins and program have noticed and are gone")
     assert sshd.open == 0
-    (sshd.folder / "go").touch()
     assert "locked" in project.failing_up()
     assert project.run("cancel", "--yes").status == 0
     project.up()
@@ -246,10 +247,17 @@ def test_an_engine_that_is_killed_is_followed_by_one_that_converges(project: Pro
     assert "pending operations" not in project.up()
 
 
-def test_an_interrupted_engine_ends_soon(project: Project, sshd: Sshd) -> None:
-    one(project, sshd, create="touch started; sleep 60")
+def test_an_interrupted_engine_waits_for_the_command_that_runs_and_keeps_what_it_did(
+    project: Project, sshd: Sshd
+) -> None:
+    """It must not lose what a host has done, and whoever interrupts it must know that it takes as long as that step."""
+    one(project, sshd, create=UNTIL_GO)
     process = project.start("up", "--yes", "--skip-preview")
     wait_until((sshd.folder / "started").exists, "the command runs")
     process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    (sshd.folder / "go").touch()
     text, _ = process.communicate(timeout=10)
     assert process.returncode != 0, text
+    assert project.resources()["made"]["outputs"]["stdout"] == "finished"
