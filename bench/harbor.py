@@ -20,6 +20,7 @@ from lab import hosts, ssh
 from lab.paths import CLONE
 from releases import read_lock, read_release
 from releases.schema import HARBOR_IMAGES
+from render.harbor import NETWORK
 from tests.lab.another_harbor import empty, stores_for
 from tests.lab.harbor_clients import ADMIN, NAME, addresses, alternating_logins, client, mint
 from tests.lab.harbor_traffic import PIECES, Client, Traffic
@@ -145,7 +146,8 @@ def _keep_containers() -> None:
             networks = {
                 name: {"Aliases": network["Aliases"]} for name, network in one["NetworkSettings"]["Networks"].items()
             }
-            body = one["Config"] | {"HostConfig": one["HostConfig"], "NetworkingConfig": {"EndpointsConfig": networks}}
+            host = one["HostConfig"] | {"NetworkMode": NETWORK}
+            body = one["Config"] | {"HostConfig": host, "NetworkingConfig": {"EndpointsConfig": networks}}
             path = f"/var/tmp/harbor{one['Name']}.json"
             hosts.run(hub, f"mkdir -p /var/tmp/harbor && cat >{path}", stdin=json.dumps(body), check=True)
 

@@ -166,7 +166,8 @@ def container_inputs(
 ) -> dict[str, Any]:
     """What pulumi-docker is told of a container, by its schema's names.
 
-    Values are written as Docker repeats them: another spelling of the same would be a change on every run.
+    Values are written as Docker repeats them: another spelling of the same would be a change on every run. No
+    ``networkMode``: what it names is joined first, without the aliases, which no later joining adds.
     """
     return {
         "name": one.name,
@@ -190,7 +191,6 @@ def container_inputs(
         "shmSize": one.shared_memory,
         "logDriver": one.log.name,
         "logOpts": dict(one.log.options),
-        "networkMode": harbor.NETWORK,
         "networksAdvanced": [{"name": harbor.NETWORK, "aliases": list(one.aliases)}],
         "restart": one.restart,
         "destroyGraceSeconds": SECONDS_TO_STOP,

@@ -3,7 +3,7 @@
 Owns the words of Docker's interface for a container. Does not own the way there (``engine``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from lab.plugins.base import PluginError
@@ -12,6 +12,7 @@ from lab.plugins.docker.engine import ApiError, Daemon, Json
 from lab.plugins.tables import Call, Input, Resource, Values
 
 MEBIBYTE = 1024 * 1024
+DEFAULT_NETWORK = "bridge"
 IN_PLACE = {"restart", "mustRun"}
 """What an update changes on the host."""
 NOWHERE = {"destroyGraceSeconds", "healthcheck"}
@@ -37,7 +38,6 @@ class Container(Resource):
         "shmSize": Input(int, replaces=True),
         "logDriver": Input(replaces=True),
         "logOpts": Input(dict, replaces=True),
-        "networkMode": Input(default="bridge", replaces=True),
         "networksAdvanced": Input(list, replaces=True, items=dict),
         "restart": Input(default="no", choices=("no", "always", "on-failure", "unless-stopped")),
         "healthcheck": Input(dict),
@@ -56,11 +56,22 @@ class Container(Resource):
             raise PluginError(f"Unable to create container: {error}") from error
         identity = str(made["Id"])
         try:
+            await self._join(identity, call.inputs.get("networksAdvanced") or [])
             await engine.post(f"/containers/{identity}/start")
         except ApiError as error:
             await engine.delete(f"/containers/{identity}", force="true", v="true")
             raise PluginError(f"unable to start container: {error}") from error
         return identity, {}
+
+    async def _join(self, identity: str, networks: Sequence[Mapping[str, Any]]) -> None:
+        """In place of the default network, and after the container was made, as the official plugin does it."""
+        engine = self._daemon.engine
+        if networks:
+            await engine.post(f"/networks/{DEFAULT_NETWORK}/disconnect", {"Container": identity})
+        for network in networks:
+            endpoint = {"Aliases": network.get("aliases") or []}
+            body = {"Container": identity, "EndpointConfig": endpoint}
+            await engine.post(f"/networks/{network['name']}/connect", body)
 
     async def update(self, call: Call) -> Values:
         changed = {name for name in self.inputs if call.inputs.get(name) != call.old.get(name)}
@@ -103,12 +114,6 @@ def _description(inputs: Values) -> Json:
         "ExposedPorts": {_inside(port): {} for port in ports},
         "Healthcheck": _health(inputs["healthcheck"]) if inputs.get("healthcheck") else None,
         "HostConfig": _host_config(inputs, ports),
-        "NetworkingConfig": {
-            "EndpointsConfig": {
-                network["name"]: {"Aliases": network.get("aliases") or []}
-                for network in inputs.get("networksAdvanced") or []
-            }
-        },
     }
 
 
@@ -121,7 +126,7 @@ def _host_config(inputs: Values, ports: list[Mapping[str, Any]]) -> Json:
         },
         "CapAdd": capabilities.get("adds"),
         "CapDrop": capabilities.get("drops"),
-        "NetworkMode": inputs["networkMode"],
+        "NetworkMode": DEFAULT_NETWORK,
         "RestartPolicy": {"Name": inputs["restart"]},
     }
     if inputs.get("memory"):
