@@ -28,6 +28,7 @@ from tests.ports import free_port
 START_SECONDS = 60
 STOP_SECONDS = 30
 PROGRAMS = ("sh", "sleep", "cat", "touch", "env", "id", "getent", "sha256sum")
+RESIDENT = "trap 'echo by TERM >/out/ended; exit' TERM; while :; do sleep 0.1; done"
 REGISTRY = """\
 version: 0.1
 log: {{level: warn, accesslog: {{disabled: true}}}}
@@ -193,6 +194,8 @@ def _push(host: DockerHost, registry: str, version: str) -> str:
     archive = io.BytesIO()
     tree.write(archive)
     name = f"{registry}/contract/resident:{version}"
-    host.docker("import", "--change", f"ENV IMAGE_VERSION={version}", "-", name, stdin=archive.getvalue())
+    settings = [f"ENV IMAGE_VERSION={version}", f"CMD {json.dumps(['sh', '-c', RESIDENT])}"]
+    changes = [word for setting in settings for word in ("--change", setting)]
+    host.docker("import", *changes, "-", name, stdin=archive.getvalue())
     host.docker("push", "--quiet", name)
     return host.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", name)
