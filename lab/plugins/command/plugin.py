@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # ships no types
 
 from lab.plugins import PLUGINS
 from lab.plugins.base import Plugin, Servicer
