@@ -15,11 +15,15 @@ from lab.plugins.kubernetes.options import Options
 
 CREATOR = "pulumi-kubernetes"
 """The field manager of creations; the first update hands its fields to the resource's own manager."""
-PREDECESSORS = frozenset(
-    (("kubectl", "Apply"), ("kubectl", "Update"), ("before-first-apply", "Update"))
-    + ((CREATOR, "Update"), ("pulumi-kubernetes.exe", "Update"), ("pulumi-resource-kubernetes", "Update"))
+PREDECESSORS = (
+    ("kubectl", "Apply"),
+    ("kubectl", "Update"),
+    ("before-first-apply", "Update"),
+    (CREATOR, "Update"),
+    ("pulumi-resource-kubernetes", "Update"),
 )
-"""Managers and operations whose fields an update takes over, as the official plugin does."""
+"""Beginnings of managers' names, and operations, whose fields an update takes over, as the official plugin does: what
+somebody wrote by any of kubectl's commands is gone unless the inputs have it."""
 MISSING_PAUSES_SECONDS = (1, 2, 4, 8, 16)
 """Pauses between attempts at a creation whose namespace or kind is not there yet."""
 TAKE_OVER_ATTEMPTS = 5
@@ -146,7 +150,9 @@ def _is(entry: Object, manager: str, operation: str) -> bool:
 
 
 def _is_predecessor(entry: Object) -> bool:
-    return (entry.get("manager"), entry.get("operation")) in PREDECESSORS and not entry.get("subresource")
+    manager, done = str(entry.get("manager")), entry.get("operation")
+    named = any(manager.startswith(name) and done == operation for name, operation in PREDECESSORS)
+    return named and not entry.get("subresource")
 
 
 def _has_predecessor(live: Object) -> bool:

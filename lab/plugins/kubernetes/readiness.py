@@ -1,6 +1,7 @@
-"""What "done" means for objects that take time: rollouts, a Service's endpoints, and being gone.
+"""What "done" means for objects that take time: rollouts, and being gone.
 
-Does not own: writing (``apply``). Only the kinds below wait; all others are done once they are written.
+Does not own: writing (``apply``). Only the kinds below wait; all others are done once they are written. The official
+plugin waits for a Service's endpoints too where it is not told to leave that, as it is by ``components.cluster_addons``.
 """
 
 import asyncio
@@ -17,8 +18,6 @@ Tell = Callable[[str], Awaitable[None]]
 
 DEFAULT_SECONDS = 600.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 1.0
-SETTLING_SECONDS = 10.0
-"""How long a Service's endpoints must stay unchanged to count; the official plugin waits as long."""
 ALSO_SKIPS_DELETION = ("v1/Namespace", "apps/v1/DaemonSet", "apps/v1/Deployment")
 """Kinds for which pulumi.com/skipAwait ends the wait for deletion too, as in the official plugin."""
 
@@ -43,8 +42,8 @@ async def until_ready(cluster: Cluster, obj: Object, written: Object, kind: Kind
     if not waits(obj, kind):
         return written
     path, live, deadline = await cluster.path(written, kind), written, time.monotonic() + seconds
-    pause, told, settling = FIRST_PAUSE_SECONDS, "", _Settling()
-    while reason := await _pending(cluster, live, kind, settling):
+    pause, told = FIRST_PAUSE_SECONDS, ""
+    while reason := ROLLOUTS[str(kind)](live):
         if reason != told:
             await tell(reason)
             told = reason
@@ -60,7 +59,7 @@ async def unready(cluster: Cluster, obj: Object, live: Object, kind: Kind) -> li
     """Why the live object does not work at this moment; empty if it does. Nothing is waited for."""
     if not waits(obj, kind):
         return []
-    reason = await _pending(cluster, live, kind, None)
+    reason = ROLLOUTS[str(kind)](live)
     return [reason, *await _pod_faults(cluster, live)] if reason else []
 
 
@@ -79,8 +78,7 @@ async def until_gone(cluster: Cluster, obj: Object, live: Object, kind: Kind, se
 
 def waits(obj: Object, kind: Kind) -> bool:
     """Whether this object is waited for."""
-    waiting = str(kind) in ROLLOUTS or str(kind) == "v1/Service"
-    return waiting and not kind.patch and annotation(obj, "skipAwait") != "true"
+    return str(kind) in ROLLOUTS and not kind.patch and annotation(obj, "skipAwait") != "true"
 
 
 def deployment_pending(live: Object) -> str:
@@ -116,40 +114,6 @@ ROLLOUTS: dict[str, Callable[[Object], str]] = {
     "apps/v1/Deployment": deployment_pending,
     "apps/v1/DaemonSet": daemon_set_pending,
 }
-
-
-class _Settling:
-    """Since when a Service's endpoints have been what they are."""
-
-    def __init__(self) -> None:
-        self._version = ""
-        self._since = 0.0
-
-    def settled(self, endpoints: Object) -> bool:
-        version = str(metadata(endpoints).get("resourceVersion"))
-        if version != self._version:
-            self._version, self._since = version, time.monotonic()
-        return time.monotonic() - self._since >= SETTLING_SECONDS
-
-
-async def _pending(cluster: Cluster, live: Object, kind: Kind, settling: _Settling | None) -> str:
-    if str(kind) in ROLLOUTS:
-        return ROLLOUTS[str(kind)](live)
-    return await _service_pending(cluster, live, settling)
-
-
-async def _service_pending(cluster: Cluster, live: Object, settling: _Settling | None) -> str:
-    spec = live.get("spec") or {}
-    if spec.get("type") == "LoadBalancer" and not ((live.get("status") or {}).get("loadBalancer") or {}).get("ingress"):
-        return "no load balancer address allocated"
-    if spec.get("type") == "ExternalName" or spec.get("clusterIP") == "None" or not spec.get("selector"):
-        return ""
-    endpoints = await cluster.find(await cluster.path(live, Kind("v1", "Endpoints", patch=False)))
-    if endpoints is None:
-        return "no Endpoints object yet"
-    if any(subset.get("notReadyAddresses") for subset in endpoints.get("subsets") or []):
-        return "some endpoints are not ready"
-    return "" if settling is None or settling.settled(endpoints) else "waiting for the endpoints to settle"
 
 
 def _stale(live: Object) -> bool:

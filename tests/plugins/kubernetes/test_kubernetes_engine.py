@@ -112,9 +112,8 @@ def test_a_renewed_client_certificate_changes_the_provider_only(project: Project
 def test_a_rollout_that_halts_is_taken_up_by_the_next_run(project: Project, api: Api) -> None:
     project.program(ROLLOUT)
     project.data(kubeconfig=api.kubeconfig, image=control_plane.BROKEN)
-    text = project.failing_up()
+    project.failing_up()
     assert "halting" in project.resources()
-    assert "ErrImagePull" in text
     project.data(kubeconfig=api.kubeconfig, image="app:1")
     project.up()
     assert api.get("/apis/apps/v1/namespaces/default/deployments/halting")["status"]["readyReplicas"] == 1

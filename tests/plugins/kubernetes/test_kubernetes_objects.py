@@ -183,10 +183,17 @@ def test_a_preview_of_an_update_changes_nothing(plugin: Plugin, api: Api) -> Non
 
 def test_an_update_changes_adds_and_removes(plugin: Plugin, api: Api) -> None:
     made = plugin.create(CONFIG_MAP, "changing", config_map("changing", a="1", b="1"))
-    api.patch(f"{MAPS}/changing", {"data": {"theirs": "1"}})
+    api.patch(f"{MAPS}/changing", {"data": {"theirs": "1"}}, manager="somebody")
     changed = plugin.update(made, config_map("changing", a="2", c="1"))
     assert api.get(f"{MAPS}/changing")["data"] == {"a": "2", "c": "1", "theirs": "1"}
     assert plugin.diff(changed, config_map("changing", a="2", c="1")).changes is False
+
+
+def test_an_update_takes_over_what_somebody_wrote_by_kubectl(plugin: Plugin, api: Api) -> None:
+    made = plugin.create(CONFIG_MAP, "edited", config_map("edited", a="1"))
+    api.patch(f"{MAPS}/edited", {"data": {"a": "theirs", "more": "1"}}, manager="kubectl-edit")
+    plugin.update(made, config_map("edited", a="2"))
+    assert api.get(f"{MAPS}/edited")["data"] == {"a": "2"}
 
 
 def test_an_update_keeps_its_field_manager(plugin: Plugin, api: Api) -> None:
@@ -201,7 +208,7 @@ def test_an_update_keeps_its_field_manager(plugin: Plugin, api: Api) -> None:
 def test_an_update_does_not_overrule_another_manager(plugin: Plugin, api: Api) -> None:
     made = plugin.create(CONFIG_MAP, "contested", config_map("contested", a="1"))
     made = plugin.update(made, config_map("contested", a="2"))
-    api.patch(f"{MAPS}/contested", {"data": {"a": "theirs"}})
+    api.patch(f"{MAPS}/contested", {"data": {"a": "theirs"}}, manager="somebody")
     with pytest.raises(RefusedError, match="conflict"):
         plugin.update(made, config_map("contested", a="3"))
     plugin.update(made, annotated(config_map("contested", a="3"), patchForce="true"))
