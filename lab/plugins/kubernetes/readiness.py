@@ -1,7 +1,7 @@
 """What "done" means for objects that take time: rollouts, and being gone.
 
 Does not own: writing (``apply``). Only the kinds below wait; all others are done once they are written. The official
-plugin waits for a Service's endpoints too where it is not told to leave that, as it is by ``components.cluster_addons``.
+plugin waits for a Service's endpoints too, where it is not told to leave that: ``components.cluster_addons`` tells it.
 """
 
 import asyncio
