@@ -323,7 +323,7 @@ def _only_names(addresses: Iterable[str]) -> list[str]:
 
 
 def _adopted_authority(stack: Stack) -> str:
-    """None once it was renewed: nodes that have it alone are no longer the cluster's."""
+    """Nothing once it is no longer trusted: nodes that have it alone are not the cluster's any more."""
     brought = stack.adopted.authorities.get("ca") if stack.adopted else None
     return brought.fingerprint if brought else ""
 

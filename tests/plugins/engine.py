@@ -32,7 +32,9 @@ STATE_FILE = "state/.pulumi/stacks/contract/contract.json"
 TIMEOUT_SECONDS = 60
 Json = dict[str, Any]
 
-lab_only = pytest.mark.skipif(bool(OFFICIAL_HOME), reason="the official plugin takes inputs that the lab's refuses")
+lab_only = pytest.mark.skipif(
+    bool(OFFICIAL_HOME), reason="the lab's plugin refuses or bears what the official one does not"
+)
 
 
 @dataclass(frozen=True)

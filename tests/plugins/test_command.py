@@ -261,3 +261,17 @@ def test_an_interrupted_engine_waits_for_the_command_that_runs_and_keeps_what_it
     text, _ = process.communicate(timeout=10)
     assert process.returncode != 0, text
     assert project.resources()["made"]["outputs"]["stdout"] == "finished"
+
+
+def test_an_engine_that_is_interrupted_twice_waits_for_nothing_and_leaves_no_lock(project: Project, sshd: Sshd) -> None:
+    one(project, sshd, create=UNTIL_GO)
+    process = project.start("up", "--yes", "--skip-preview")
+    wait_until((sshd.folder / "started").exists, "the command runs")
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.send_signal(signal.SIGINT)
+    text, _ = process.communicate(timeout=10)
+    assert process.returncode != 0, text
+    (sshd.folder / "go").touch()
+    assert "interrupted while creating" in project.up()

@@ -34,7 +34,6 @@ image = docker.RemoteImage("image", name=data["image"], keep_locally=True, trigg
 one = Container(
     "core", "harbor-core", ("core", "harbor"), LogDriver("local", {"max-size": "10m"}),
     user="0:0",
-    env={"A": "b", "PATH": "/bin"},
     mounts=(Mount(data["folder"], "/out", read_only=False), Mount(data["file"], "/in")),
     ports=(Port(data["port"], 80, "127.0.0.1"),),
     capabilities=("CHOWN", "NET_BIND_SERVICE"),
@@ -72,10 +71,15 @@ def values(host: DockerHost, tmp_path: Path) -> Json:
     return {"clone": str(CLONE), "engine": host.connection(), **paths, **settings}
 
 
-def up(project: Project, values: Json, **changes: Any) -> str:
+def up(project: Project, values: Json, **changes: Any) -> None:
     project.program(PROGRAM)
     project.data(**values | changes)
-    return project.up()
+    project.up()
+
+
+def refresh(project: Project) -> None:
+    done = project.run("refresh", "--yes", "--skip-preview")
+    assert done.status == 0, done.text
 
 
 def test_a_container_is_as_it_was_asked_for_and_another_run_changes_nothing(
@@ -99,7 +103,7 @@ def test_a_container_is_as_it_was_asked_for_and_another_run_changes_nothing(
     assert of_host["LogConfig"] == {"Type": "local", "Config": {"max-size": "10m"}}
     assert of_host["RestartPolicy"]["Name"] == "always"
     assert project.changes() == {}
-    project.run("refresh", "--yes", "--skip-preview")
+    refresh(project)
     assert project.changes() == {}
 
 
@@ -153,7 +157,7 @@ def test_a_container_that_is_gone_is_made_anew_after_a_refresh(
 ) -> None:
     up(project, values)
     host.docker("rm", "--force", "harbor-core")
-    project.run("refresh", "--yes", "--skip-preview")
+    refresh(project)
     up(project, values)
     assert host.inspect("harbor-core")["State"]["Running"]
 
