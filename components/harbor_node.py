@@ -10,7 +10,7 @@ it is made of, files that it reads at its start included. Docker itself sees no 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from components.host import TELL_RUN, Parts, RemoteHost, Staged, run_of
 from components.registered import Registered
 from components.remote_command import RemoteCommand
 from render import harbor, hub, parts
-from render.harbor import Container, HarborSecrets, HealthCheck
+from render.harbor import Container, HarborSecrets, HealthCheck, environment
 from render.hub import Keys
 from render.scripts import call
 from settings import Stack
@@ -133,7 +133,7 @@ class HarborNode(pulumi.ComponentResource):
         return Registered(
             CONTAINER,
             f"{self._node.name}-{one.name}",
-            container_inputs(one, image, revision, self._environment(one)),
+            container_inputs(one, image, revision),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=self._engine.provider,
@@ -146,12 +146,6 @@ class HarborNode(pulumi.ComponentResource):
             ),
         )
 
-    def _environment(self, one: Container) -> pulumi.Input[list[str]] | None:
-        """One secret among them hides them all from previews, so those who have none stay readable."""
-        if not one.secret_env:
-            return _assigned(one.env) or None
-        return self._secrets.values.apply(lambda secrets: _assigned({**one.env, **one.secret_values(secrets)}))
-
     def _remove_unknown(self, failed: pulumi.ErrorHookArgs) -> bool:
         """An engine that was killed between making a container and noting it down leaves one that is in the way."""
         container = failed.name.removeprefix(f"{self._node.name}-")
@@ -161,10 +155,8 @@ class HarborNode(pulumi.ComponentResource):
         return self._engine.remove(container)
 
 
-def container_inputs(
-    one: Container, image: str, revision: pulumi.Input[str], environment: pulumi.Input[list[str]] | None
-) -> dict[str, Any]:
-    """What pulumi-docker is told of a container, by its schema's names.
+def container_inputs(one: Container, image: str, revision: pulumi.Input[str]) -> dict[str, Any]:
+    """What pulumi-docker is told of a container, by its schema's names; no secret is among it.
 
     Values are written as Docker repeats them: another spelling of the same would be a change on every run. No
     ``networkMode``: what it names is joined first, without the aliases, which no later joining adds.
@@ -173,7 +165,8 @@ def container_inputs(
         "name": one.name,
         "image": image,
         "labels": [{"label": REVISION, "value": revision}],
-        "envs": environment,
+        "envs": [f"{name}={value}" for name, value in one.env.items()] or None,
+        "entrypoints": environment.entrypoint(one),
         "user": one.user,
         "mounts": [
             {"type": "bind", "source": mount.source, "target": mount.target, "readOnly": mount.read_only}
@@ -205,7 +198,3 @@ def _health_check(health: HealthCheck) -> dict[str, Any]:
         "startPeriod": health.start_period,
         "retries": health.retries,
     }
-
-
-def _assigned(values: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in values.items()]

@@ -26,7 +26,7 @@ class Tree:
     writable: set[str] = field(default_factory=set)
 
     def write(self, target: IO[bytes]) -> None:
-        """Writes the members by path, the folders above them first; files are executable."""
+        """Writes the members by path, the folders above them first; files and scripts are executable."""
         with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for folder in self._folders():
                 archive.addfile(_member(folder, tarfile.DIRTYPE, 0o1777 if f"/{folder}" in self.writable else 0o755))
@@ -50,7 +50,7 @@ class Tree:
             member.linkname = self.links[path]
             archive.addfile(member)
         elif path in self.contents:
-            member = _member(name, tarfile.REGTYPE, 0o644)
+            member = _member(name, tarfile.REGTYPE, 0o755 if self.contents[path].startswith(b"#!") else 0o644)
             member.size = len(self.contents[path])
             archive.addfile(member, io.BytesIO(self.contents[path]))
         else:

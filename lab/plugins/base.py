@@ -7,6 +7,7 @@ import asyncio
 import difflib
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # ships no types
@@ -22,6 +23,14 @@ class PluginError(Exception):
     """A failure that is told to the user as it is, without a traceback."""
 
 
+class Level(Enum):
+    """How much a line matters, by the engine's own names; ``DEBUG`` is shown with --debug only."""
+
+    DEBUG = auto()
+    INFO = auto()
+    WARNING = auto()
+
+
 class Engine:
     """The engine that started this plugin, as far as plugins speak to it: it shows their log lines."""
 
@@ -29,12 +38,12 @@ class Engine:
         self._address = address
         self._stub: Any = None  # the generated stub class has no type that fits asynchronous channels
 
-    async def log(self, urn: str, text: str, warning: bool = False, status: bool = False) -> None:
+    async def log(self, urn: str, text: str, level: Level = Level.INFO, status: bool = False) -> None:
         """Shows ``text`` beside the resource; ``status`` shows it only while the resource is being worked on."""
         if self._stub is None:
             channel = grpc.aio.insecure_channel(self._address, options=_GRPC_CHANNEL_OPTIONS)
             self._stub = engine_pb2_grpc.EngineStub(channel)
-        severity = engine_pb2.WARNING if warning else engine_pb2.INFO
+        severity = engine_pb2.LogSeverity.Value(level.name)
         await self._stub.Log(engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=status))
 
 

@@ -4,8 +4,8 @@ Owns what Harbor 2.14 and 2.15 need, one module a service; the two differ in ``c
 users), ``trivy`` (where its databases come from) and the bundled stores. Does not own how the secrets come to be, how
 files and containers reach a hub, or in which order hubs have their turn (``components``).
 
-A secret is in a secret file wherever Harbor can read it from one. Where it reads it from its environment only, the
-container's description names the variable and how to get its value, and the module of the service says which they are.
+Every secret is in a secret file. Where Harbor reads it from its environment only, the container's description names the
+variable and how to get its value, and a file has it for ``environment``.
 """
 
 from dataclasses import replace
@@ -14,6 +14,7 @@ from render.files import File
 from render.harbor import (
     core,
     db,
+    environment,
     exporter,
     jobservice,
     layout,
@@ -102,7 +103,8 @@ def secret_files(stack: Stack, hub: Host, secrets: HarborSecrets) -> list[File]:
     """The files of this hub that hold secrets, and the certificates that come with them."""
     site = Site.of(stack, hub)
     services = [render(site, secrets) for name, render in SECRET.items() if name in site.services]
-    return [File(layout.TRUSTED_CA, secrets.ca), *(file for files in services for file in files)]
+    variables = [environment.secret_file(one, secrets) for one in containers(stack, hub) if one.secret_env]
+    return [File(layout.TRUSTED_CA, secrets.ca), *(file for files in services for file in files), *variables]
 
 
 def containers(stack: Stack, hub: Host) -> list[Container]:

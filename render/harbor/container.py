@@ -64,9 +64,10 @@ class Container:
     """One service on one hub.
 
     ``image`` names an image of the release; ``memory`` and ``shared_memory`` are MiB. ``after`` are services of the
-    same hub that must run before this one starts. ``files`` are the paths on the hub that it reads at its start
-    only, so that a change of one must replace it; what it reads at each request is not among them. No ``health`` means
-    that the image has none.
+    same hub that must run before this one starts. ``secret_env`` reaches it in a file, which is read before
+    ``program``, its image's own entry point, is run (``render.harbor.environment``). ``files`` are the paths on the hub
+    that it reads at its start only, so that a change of one must replace it; what it reads at each request is not among
+    them. No ``health`` means that the image has none.
     """
 
     service: Service
@@ -76,6 +77,7 @@ class Container:
     user: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     secret_env: Mapping[str, Secret] = field(default_factory=dict)
+    program: str | None = None
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
     capabilities: tuple[str, ...] = ()

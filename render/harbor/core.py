@@ -3,16 +3,14 @@
 Its folder is mounted as a whole, so that core sees a token key that was moved into place: it reads the key at each
 request. A key that is overwritten in place, or mounted as a file of its own, breaks logins.
 
-``docker inspect`` shows HARBOR_ADMIN_PASSWORD, POSTGRESQL_PASSWORD, CORE_SECRET, JOBSERVICE_SECRET, CSRF_KEY,
-REGISTRY_CREDENTIAL_PASSWORD, ROBOT_SCANNER_NAME_PREFIX, and the password of Redis within _REDIS_URL_CORE and
-_REDIS_URL_REG: core takes these from its environment only. The token key and the secret key are files and stay unseen.
+It takes the token key and the secret key from files, and all its other secrets from its environment.
 """
 
 import hashlib
 from operator import attrgetter
 
 from render.files import File
-from render.harbor import layout, log, names, redis_url
+from render.harbor import environment, layout, log, names, redis_url
 from render.harbor.container import Container, Mount, Secret, ask
 from render.harbor.secrets import REGISTRY_USER, HarborSecrets
 from render.harbor.site import Site
@@ -63,8 +61,9 @@ def container(site: Site) -> Container:
         user=layout.HARBOR_USER,
         env={**_env(site), **redis_url.plain_env(site, urls)},
         secret_env={**SECRET_ENV, **redis_url.secret_env(site, urls)},
+        program="/harbor/entrypoint.sh",
         mounts=(
-            Mount(FOLDER, "/etc/core"),
+            environment.mount("core"),
             Mount(layout.TRUST, layout.TRUST_INSIDE),
             *([Mount(blobs, "/data")] if blobs else []),  # the portal shows how much room is left there
         ),

@@ -1,12 +1,11 @@
 """Harbor's exporter of metrics, by choice; core, jobservice and registry then publish theirs too.
 
-``docker inspect`` shows HARBOR_DATABASE_PASSWORD, and the password of Redis within HARBOR_REDIS_URL: it takes them from
-its environment only.
+It takes its secrets from its environment, as all its settings.
 """
 
 from operator import attrgetter
 
-from render.harbor import layout, log, names, redis_url
+from render.harbor import environment, layout, log, names, redis_url
 from render.harbor.container import Container, Mount
 from render.harbor.jobservice import NAMESPACE
 from render.harbor.site import Site
@@ -23,7 +22,8 @@ def container(site: Site) -> Container:
         user=layout.HARBOR_USER,
         env={**_env(site), **redis_url.plain_env(site, urls)},
         secret_env={"HARBOR_DATABASE_PASSWORD": attrgetter("database_password"), **redis_url.secret_env(site, urls)},
-        mounts=(Mount(layout.TRUST, layout.TRUST_INSIDE),),
+        program="/harbor/entrypoint.sh",
+        mounts=(environment.mount("exporter"), Mount(layout.TRUST, layout.TRUST_INSIDE)),
         after=("core",),
         files=(layout.TRUSTED_CA,),
     )

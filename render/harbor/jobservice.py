@@ -3,14 +3,14 @@
 Writes jobs' logs to the database. With upstream's FILE logger a job's log would be on the one hub that ran it, and
 the others would answer 404. Dies while core is away, hence ``after``.
 
-``docker inspect`` shows CORE_SECRET, JOBSERVICE_SECRET and REGISTRY_CREDENTIAL_PASSWORD: it takes them from its
-environment only. The password of Redis is in its configuration file, which is a secret file then.
+It takes its secrets from its environment, but for the password of Redis: that is in its configuration file, which is a
+secret file then.
 """
 
 from operator import attrgetter
 
 from render.files import File
-from render.harbor import layout, log, names, redis_url
+from render.harbor import environment, layout, log, names, redis_url
 from render.harbor.container import Container, Mount, Secret, ask
 from render.harbor.secrets import REGISTRY_USER, HarborSecrets
 from render.harbor.site import Site
@@ -49,8 +49,9 @@ def container(site: Site) -> Container:
         user=layout.HARBOR_USER,
         env=_env(site),
         secret_env=SECRET_ENV,
+        program="/harbor/entrypoint.sh",
         mounts=(
-            Mount(FOLDER, "/etc/jobservice"),
+            environment.mount("jobservice"),
             Mount(layout.TRUST, layout.TRUST_INSIDE),
             Mount(f"{layout.DATA}/job_logs", "/var/log/jobs", read_only=False),
         ),

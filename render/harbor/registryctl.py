@@ -1,13 +1,13 @@
 """The registry's controller: deletes blobs for garbage collection, through the registry's own configuration.
 
-``docker inspect`` shows CORE_SECRET and JOBSERVICE_SECRET: it takes them from its environment only.
+It takes its secrets from its environment.
 """
 
 from operator import attrgetter
 
 from render.files import File
-from render.harbor import layout, log, names, registry
-from render.harbor.container import Container, Mount, Secret, ask
+from render.harbor import environment, layout, log, names, registry
+from render.harbor.container import Container, Secret, ask
 from render.harbor.site import Site
 from render.yaml_text import yaml_text
 
@@ -40,7 +40,8 @@ def container(site: Site) -> Container:
         log=log.driver("registryctl"),
         user=layout.HARBOR_USER,
         secret_env=SECRET_ENV,
-        mounts=(*registry.mounts(site), Mount(FOLDER, "/etc/registryctl")),
+        program="/home/harbor/start.sh",
+        mounts=(*registry.mounts(site), environment.mount("registryctl")),
         capabilities=("CHOWN", "SETGID", "SETUID"),
         health=ask(f"http://{names.LOCAL}/api/health"),
         files=(CONFIG, registry.CONFIG, layout.TRUSTED_CA),

@@ -1,10 +1,9 @@
 """Harbor's scanner, by choice. Each hub keeps a vulnerability database of its own.
 
-``docker inspect`` shows the password of Redis within SCANNER_REDIS_URL and its like: it takes them from its environment
-only.
+It takes all its settings from its environment, the password of Redis in the URLs among them.
 """
 
-from render.harbor import layout, log, names, redis_url
+from render.harbor import environment, layout, log, names, redis_url
 from render.harbor.container import Container, Mount, ask
 from render.harbor.site import Site
 
@@ -28,7 +27,9 @@ def container(site: Site) -> Container:
         user=layout.HARBOR_USER,
         env={**_env(site), **redis_url.plain_env(site, urls)},
         secret_env=redis_url.secret_env(site, urls),
+        program="/home/scanner/entrypoint.sh",
         mounts=(
+            environment.mount("trivy"),
             Mount(f"{layout.DATA}/trivy/cache", f"{CACHE}/trivy", read_only=False),
             Mount(f"{layout.DATA}/trivy/reports", f"{CACHE}/reports", read_only=False),
             Mount(layout.TRUST, layout.TRUST_INSIDE),

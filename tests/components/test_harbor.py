@@ -72,6 +72,9 @@ def test_a_previewer_reads_a_hubs_files_and_its_containers_before_anything_is_th
     assert proxy["image"].startswith("docker.io/goharbor/nginx-photon:v2.15.2@sha256:")
     assert proxy["ports"] == [{"internal": 8443, "external": 443, "ip": "0.0.0.0", "protocol": "tcp"}]
     assert "envs" not in containers(found)["hub1-harbor-portal"]
+    core = containers(found)["hub1-harbor-core"]
+    assert "POSTGRESQL_HOST=192.0.2.51" in core["envs"]
+    assert core["entrypoints"] == ["/bin/sh", "-c", "set -a; . /etc/core/environment; exec /harbor/entrypoint.sh"]
 
 
 def test_every_hub_has_the_same_secrets_by_construction(tmp_path: Path) -> None:

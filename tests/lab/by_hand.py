@@ -1,10 +1,8 @@
 """What somebody changes by hand on one hub, so that it no longer runs with what all hubs must share.
 
-Owns how such a change comes about: files under the hands of a running Harbor, the environment of its containers, and a
-mount. Does not own who notices.
+Owns how such a change comes about: files under the hands of a running Harbor, and a mount. Does not own who notices.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -14,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab import hosts
+from render.scripts import assignments
 
 FOLDER = "/etc/evenkeel/harbor"
 TOKEN_KEY, SECRET_KEY = f"{FOLDER}/core/private_key.pem", f"{FOLDER}/core/key"
@@ -37,6 +36,7 @@ EVERYTHING = (
     "env _REDIS_URL_CORE",
     "file /etc/core/private_key.pem",
     "file /etc/core/key",
+    "file /etc/core/environment",
     "file /etc/registry/passwd",
     "file /etc/registry/config.yml",
 )
@@ -73,20 +73,14 @@ def change_everything(hub: str) -> None:
     registry = yaml.safe_load(hosts.run(hub, ["cat", REGISTRY], check=True).stdout)
     registry["http"]["secret"] = "of-this-hub-only"
     put(hub, REGISTRY, yaml.safe_dump(registry))
-    hosts.run(hub, "systemctl stop docker.socket docker.service", check=True)
     for service, values in ENVIRONMENT.items():
         _change_environment(hub, service, values)
-    hosts.run(hub, "systemctl start docker.socket docker.service", check=True)
+    hosts.run(hub, "docker restart harbor-registry " + " ".join(f"harbor-{one}" for one in ENVIRONMENT), check=True)
 
 
 def _change_environment(hub: str, service: str, values: Mapping[str, str]) -> None:
-    """In Docker's own file: there is no other way to change that of a container."""
-    find = f'grep -l \'"Name":"/harbor-{service}"\' /var/lib/docker/containers/*/config.v2.json'
-    path = hosts.run(hub, find, check=True).stdout.strip()
-    settings = json.loads(hosts.run(hub, ["cat", path], check=True).stdout)
-    present = dict(line.split("=", 1) for line in settings["Config"]["Env"])
-    present |= values
-    if "_REDIS_URL_CORE" in present:
-        present["_REDIS_URL_CORE"] = present["_REDIS_URL_CORE"].replace("?", "/9?")
-    settings["Config"]["Env"] = [f"{name}={value}" for name, value in present.items()]
-    hosts.run(hub, f"cat >{path}", stdin=json.dumps(settings), check=True)
+    """Of two lines for a variable the later one holds; and what the file sets, whatever Docker was told."""
+    path = f"{FOLDER}/{service}/environment"
+    lines = hosts.run(hub, ["cat", path], check=True).stdout.splitlines()
+    lines = [line.replace("?", "/9?") if line.startswith("_REDIS_URL_CORE=") else line for line in lines]
+    put(hub, path, "\n".join([*lines, assignments(values)]))

@@ -28,7 +28,8 @@ from tests.ports import free_port
 START_SECONDS = 60
 STOP_SECONDS = 30
 PROGRAMS = ("sh", "sleep", "cat", "touch", "env", "id", "getent", "sha256sum")
-RESIDENT = "trap 'echo by TERM >/out/ended; exit' TERM; while :; do sleep 0.1; done"
+RESIDENT = b"#!/bin/sh\ntrap 'echo by TERM >/out/ended; exit' TERM\nwhile :; do sleep 0.1; done\n"
+PASSWD = b"root:x:0:0::/:/bin/sh\n"
 REGISTRY = """\
 version: 0.1
 log: {{level: warn, accesslog: {{disabled: true}}}}
@@ -189,12 +190,12 @@ def _registry(folder: Path) -> Iterator[str]:
 def _push(host: DockerHost, registry: str, version: str) -> str:
     """An image with a shell, in the registry only; answers its name with its digest."""
     tree = closure.with_libraries(Path("/"), PROGRAMS)
-    tree.contents = {"/version": version.encode(), "/etc/passwd": b"root:x:0:0::/:/bin/sh\n"}
+    tree.contents = {"/version": version.encode(), "/etc/passwd": PASSWD, "/entrypoint.sh": RESIDENT}
     tree.links = {"/bin": "usr/bin"}
     archive = io.BytesIO()
     tree.write(archive)
     name = f"{registry}/contract/resident:{version}"
-    settings = [f"ENV IMAGE_VERSION={version}", f"CMD {json.dumps(['sh', '-c', RESIDENT])}"]
+    settings = [f"ENV IMAGE_VERSION={version}", 'CMD ["/entrypoint.sh"]']
     changes = [word for setting in settings for word in ("--change", setting)]
     host.docker("import", *changes, "-", name, stdin=archive.getvalue())
     host.docker("push", "--quiet", name)

@@ -1,5 +1,6 @@
 """The contract of pulumi-docker's containers and images, told what a hub's are told (``components.harbor_node``)."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,6 +21,8 @@ __all__ = ["blank", "engine", "project"]
 
 pytestmark = pytest.mark.built
 
+SECRET = "not-for-any-log"
+
 PROGRAM = """
 import sys
 sys.path.insert(0, data["clone"])
@@ -34,13 +37,14 @@ image = docker.RemoteImage("image", name=data["image"], keep_locally=True, trigg
 one = Container(
     "core", "harbor-core", ("core", "harbor"), LogDriver("local", {"max-size": "10m"}),
     user="0:0",
-    mounts=(Mount(data["folder"], "/out", read_only=False), Mount(data["file"], "/in")),
+    env={"A": "b", "C": "d"}, secret_env={"SECRET": str}, program="/entrypoint.sh",
+    mounts=(Mount(data["folder"], "/out", read_only=False), Mount(data["file"], "/etc/core/environment")),
     ports=(Port(data["port"], 80, "127.0.0.1"),),
     capabilities=("CHOWN", "NET_BIND_SERVICE"),
     health=HealthCheck(("CMD", "true")),
     memory=data["memory"], cpus=0.5, shared_memory=32,
 )
-made = Registered(CONTAINER, "core", container_inputs(one, data["image"], data["revision"], ["A=b", "C=d"]),
+made = Registered(CONTAINER, "core", container_inputs(one, data["image"], data["revision"]),
     opts=pulumi.ResourceOptions(provider=provider, depends_on=image, delete_before_replace=True,
         replace_on_changes=NEVER_IN_PLACE, ignore_changes=["memorySwap"]))
 """
@@ -63,9 +67,9 @@ def host(running: DockerHost) -> Iterator[DockerHost]:
 @pytest.fixture
 def values(host: DockerHost, tmp_path: Path) -> Json:
     """What the program is given."""
-    folder, file = tmp_path / "out", tmp_path / "in"
+    folder, file = tmp_path / "out", tmp_path / "environment"
     folder.mkdir()
-    file.write_text("in\n")
+    file.write_text(f"SECRET={SECRET}\n")
     paths = {"folder": str(folder), "file": str(file)}
     settings = {"memory": 64, "revision": "first", "image": host.images[0], "port": free_port()}
     return {"clone": str(CLONE), "engine": host.connection(), **paths, **settings}
@@ -95,7 +99,10 @@ def test_a_container_is_as_it_was_asked_for_and_another_run_changes_nothing(
     assert config["Labels"] == {"evenkeel.revision": "first"}
     assert (config["User"], config["Healthcheck"]["Test"]) == ("0:0", ["CMD", "true"])
     assert config["Healthcheck"]["Interval"] == 30_000_000_000
-    assert {(one["Destination"], one["RW"]) for one in found["Mounts"]} == {("/out", True), ("/in", False)}
+    assert {(one["Destination"], one["RW"]) for one in found["Mounts"]} == {
+        ("/out", True),
+        ("/etc/core/environment", False),
+    }
     assert of_host["PortBindings"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(values["port"])}]}
     assert of_host["CapDrop"] == ["ALL"]
     assert sorted(of_host["CapAdd"]) == ["CAP_CHOWN", "CAP_NET_BIND_SERVICE"]
@@ -105,6 +112,21 @@ def test_a_container_is_as_it_was_asked_for_and_another_run_changes_nothing(
     assert project.changes() == {}
     refresh(project)
     assert project.changes() == {}
+
+
+def test_a_secret_variable_reaches_the_service_and_no_log_of_the_engine(
+    project: Project, host: DockerHost, values: Json
+) -> None:
+    """The plugin writes all that Docker shows of a container into its log: Harbor's passwords lay there once."""
+    project.program(PROGRAM)
+    project.data(**values)
+    said = project.up("--debug", "--logtostderr", "--logflow", "-v=8")
+    found = host.inspect("harbor-core")
+    assert found["Id"] in said
+    assert "NetworkSettings" in said
+    assert SECRET not in said + json.dumps(found)
+    service = Path(f"/proc/{found['State']['Pid']}/environ")
+    assert {f"SECRET={SECRET}", "A=b"} <= set(service.read_text().split("\0"))
 
 
 def test_another_revision_replaces_the_container_which_has_had_time_to_end(

@@ -5,13 +5,14 @@ settings.
 """
 
 import re
-from dataclasses import fields
+import subprocess
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from render.harbor import HarborSecrets, blobs, containers, folders
+from render.harbor import HarborSecrets, blobs, containers, environment, folders, layout
 from settings import Stack
 from tests.render.harbor_samples import (
     REDIS_PASSWORD,
@@ -67,10 +68,8 @@ def test_nothing_secret_is_in_plain_files_or_in_a_container_s_description(tmp_pa
 
 
 def test_every_secret_arrives_somewhere(tmp_path: Path) -> None:
-    """In a file or in a variable; all but those of services that this stack doesn't run, and of an object store."""
+    """In a file, which nothing but the container that mounts it reads."""
     arrived = "".join(file.content for file in secret(stack(tmp_path, storage=S3, redisPassword="x")).values())
-    for container in run(stack(tmp_path)).values():
-        arrived += "".join(container.secret_values(SECRETS).values())
     assert [field.name for field in fields(HarborSecrets) if f"<{field.name}>" not in arrived] == []
 
 
@@ -87,10 +86,9 @@ def test_secret_files_are_harbor_s_own_and_nobody_else_reads_them(tmp_path: Path
     assert {file.owner for path, file in files.items() if path not in readable} == {"10000:10000"}
 
 
-def test_only_these_variables_show_secrets_in_docker_inspect(tmp_path: Path) -> None:
-    """Harbor reads them from its environment only. Each service's module says which and why."""
-    shown = {name: set(one.secret_env) for name, one in run(stack(tmp_path, **EVERYTHING)).items() if one.secret_env}
-    assert shown == {
+def test_harbor_takes_these_secrets_from_its_environment_only(tmp_path: Path) -> None:
+    given = run(stack(tmp_path, **EVERYTHING))
+    assert {name: set(one.secret_env) for name, one in given.items() if one.secret_env} == {
         "core": {
             "HARBOR_ADMIN_PASSWORD",
             "POSTGRESQL_PASSWORD",
@@ -107,6 +105,40 @@ def test_only_these_variables_show_secrets_in_docker_inspect(tmp_path: Path) -> 
         "trivy": {"SCANNER_REDIS_URL", "SCANNER_STORE_REDIS_URL", "SCANNER_JOB_QUEUE_REDIS_URL"},
         "exporter": {"HARBOR_DATABASE_PASSWORD", "HARBOR_REDIS_URL"},
     }
+
+
+def test_a_container_reads_its_secret_variables_from_a_file_before_its_image_s_own_program(tmp_path: Path) -> None:
+    """Docker shows the environment that it was given, and pulumi-docker's log repeats what Docker shows."""
+    given = stack(tmp_path, **EVERYTHING)
+    programs = {}
+    for name, one in run(given).items():
+        entry = environment.entrypoint(one)
+        if entry is None:
+            assert (one.secret_env, one.program) == ({}, None)
+            continue
+        programs[name] = one.program
+        file = f"/etc/{name}/environment"
+        assert entry == ("/bin/sh", "-c", f"set -a; . {file}; exec {one.program}")
+        assert [mount.source for mount in one.mounts if mount.target == f"/etc/{name}"] == [layout.of(one.service)]
+        assert f"{layout.of(one.service)}/environment" in secret(given)
+    assert programs == {
+        "core": "/harbor/entrypoint.sh",
+        "jobservice": "/harbor/entrypoint.sh",
+        "registryctl": "/home/harbor/start.sh",
+        "trivy": "/home/scanner/entrypoint.sh",
+        "exporter": "/harbor/entrypoint.sh",
+    }
+
+
+def test_a_shell_makes_of_that_file_what_the_secrets_were(tmp_path: Path) -> None:
+    """A user's password may hold anything that a shell would understand."""
+    word = """it's "$HOME" `id` \\ #1!"""
+    core = run(stack(tmp_path))["core"]
+    file = environment.secret_file(core, replace(SECRETS, admin_password=word))
+    (tmp_path / "environment").write_text(file.content)
+    script = f"set -a; . {tmp_path}/environment; exec /usr/bin/env"
+    done = subprocess.run(["/bin/sh", "-c", script], env={}, capture_output=True, text=True, check=True)
+    assert f"HARBOR_ADMIN_PASSWORD={word}" in done.stdout.splitlines()
 
 
 def test_an_upgrade_from_2_14_to_2_15_changes_only_what_harbor_changed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 import yaml
 
-from render.harbor import registry
+from render.harbor import layout, registry
 from tests.render.harbor_samples import REDIS_PASSWORD, S3, SECRETS, SENTINELS, bundled, plain, run, secret, stack
 
 PASSWORD = "0123456789abcdefABCDEF0123456789"
@@ -111,13 +111,14 @@ def test_metrics_are_published_only_with_the_exporter(tmp_path: Path) -> None:
 
 
 def test_the_registry_knows_one_user_by_a_bcrypt_line_only(tmp_path: Path) -> None:
-    """The clear password is core's and jobservice's; the registry has only what proves it."""
+    """The clear password is core's and jobservice's alone; the registry has only what proves it."""
     line = registry.passwd(PASSWORD)
     files = secret(stack(tmp_path), secrets=replace(SECRETS, registry_password=PASSWORD, registry_passwd=line))
     user, _, hashed = files[f"{FOLDER}/passwd"].content.rstrip("\n").partition(":")
     assert user == "harbor_registry_user"
     assert bcrypt.checkpw(PASSWORD.encode(), hashed.encode())
-    assert [path for path, file in files.items() if PASSWORD in file.content] == []
+    clear = {path for path, file in files.items() if PASSWORD in file.content}
+    assert clear == {layout.of("core") + "/environment", layout.of("jobservice") + "/environment"}
 
 
 def test_the_htpasswd_line_is_the_same_on_every_run() -> None:

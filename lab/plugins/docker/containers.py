@@ -6,7 +6,7 @@ Owns the words of Docker's interface for a container. Does not own the way there
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from lab.plugins.base import PluginError
+from lab.plugins.base import Level, PluginError
 from lab.plugins.docker import durations
 from lab.plugins.docker.engine import ApiError, Daemon, Json
 from lab.plugins.tables import Call, Input, Resource, Values
@@ -61,6 +61,8 @@ class Container(Resource):
         except ApiError as error:
             await engine.delete(f"/containers/{identity}", force="true", v="true")
             raise PluginError(f"unable to start container: {error}") from error
+        shown = await engine.find(f"/containers/{identity}/json")
+        await call.engine.log(call.urn, f"container inspect: {shown}", Level.DEBUG)  # as the official plugin tells it
         return identity, {}
 
     async def _join(self, identity: str, networks: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import json
 from pulumi.provider.experimental import provider as sdk
 
 from lab.plugins import PLUGINS
-from lab.plugins.base import Engine, PluginError
+from lab.plugins.base import Engine, Level, PluginError
 from lab.plugins.kubernetes import apply, diffing, kinds, kubeconfig, naming, objects, options, readiness
 from lab.plugins.kubernetes.cluster import ApiError, Cluster, NoSuchKindError
 from lab.plugins.kubernetes.kinds import Kind
@@ -52,7 +52,7 @@ class KubernetesProvider(sdk.Provider):
         kind = kinds.from_token(request.type)
         if self._options.skip_update_unreachable and await self._cluster.unreachable(patient=False):
             warning = "the cluster is unreachable and skipUpdateUnreachable is set: left as it is"
-            await self._engine.log(request.urn, warning, warning=True)
+            await self._engine.log(request.urn, warning, Level.WARNING)
             return sdk.CheckResponse(request.old_inputs)
         obj, old = objects.from_inputs(request.new_inputs), plain_map(request.old_inputs)
         failures = _faults(obj, kind)
@@ -207,7 +207,7 @@ class KubernetesProvider(sdk.Provider):
             raise PluginError(f"configured Kubernetes cluster is unreachable: {reason}")
 
     async def _read_unreachable(self, request: sdk.ReadRequest, reason: str) -> sdk.ReadResponse:
-        await self._engine.log(request.urn, f"configured Kubernetes cluster is unreachable: {reason}", warning=True)
+        await self._engine.log(request.urn, f"configured Kubernetes cluster is unreachable: {reason}", Level.WARNING)
         if self._options.delete_unreachable:
             return sdk.ReadResponse()
         if self._options.skip_update_unreachable:
@@ -215,7 +215,7 @@ class KubernetesProvider(sdk.Provider):
         raise PluginError(f"not read: configured Kubernetes cluster is unreachable: {reason}; {LEAVE_STATE}")
 
     async def _delete_unreachable(self, request: sdk.DeleteRequest, reason: str) -> None:
-        await self._engine.log(request.urn, f"configured Kubernetes cluster is unreachable: {reason}", warning=True)
+        await self._engine.log(request.urn, f"configured Kubernetes cluster is unreachable: {reason}", Level.WARNING)
         if not self._options.delete_unreachable:
             raise PluginError(f"not deleted: configured Kubernetes cluster is unreachable: {reason}; {LEAVE_STATE}")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from lab.plugins.base import Level
 from lab.plugins.tables import Call, Input, Resource, Values
 from lab.plugins.tls.uses import EXTENDED_USES, KEY_USES
 
@@ -120,7 +121,7 @@ class LocallySignedCert(_Certificate):
 
         identity, outputs, warning = await asyncio.to_thread(certificates.locally_signed, call.inputs)
         if warning:
-            await call.engine.log(call.urn, warning, warning=True)
+            await call.engine.log(call.urn, warning, Level.WARNING)
         return identity, outputs | {"readyForRenewal": _born_due(call.inputs)}
 
 
