@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from components.certificates import Pair, Subject, authority, leaf, private_key, self_signed
 from render import network
 from render.certificates import SERVER
-from render.harbor.secrets import REGISTRY_USER, HarborSecrets
+from render.harbor.secrets import HarborSecrets
 from settings import Harbor, Stack
 
 TOKEN_KEY_BITS = 4096
@@ -57,7 +57,6 @@ class HubSecrets(pulumi.ComponentResource):
     def _values(self) -> pulumi.Output[HarborSecrets]:
         given, generations = self._stack.harbor_secrets, self._harbor.generations
         key = _own(given.token_key) or self._token_key(generations.token_key)
-        registry = self.password("registry-credential", generation=generations.registry_credential)
         texts: dict[str, pulumi.Input[str]] = {
             "token_key": key,
             "token_certificate": self._token_certificate(key, generations.token_key),
@@ -66,9 +65,9 @@ class HubSecrets(pulumi.ComponentResource):
             "jobservice_secret": self.password("jobservice").result,
             "registry_http_secret": self.password("registry-http", generation=generations.http_secret).result,
             "csrf_key": _own(given.csrf_key) or self.password("csrf-key", CSRF_LETTERS, generations.csrf_key).result,
-            "registry_password": registry.result,
-            # The hash is made once, with the password, and kept beside it: a new one each run would be a change.
-            "registry_passwd": pulumi.Output.concat(f"{REGISTRY_USER}:", registry.bcrypt_hash, "\n"),
+            "registry_password": self.password(
+                "registry-credential", generation=generations.registry_credential
+            ).result,
             "admin_password": _own(given.admin_password) or "",
             "database_password": self._store_password("database", given.database_password),
             "redis_password": self._store_password("redis", given.redis_password),

@@ -36,7 +36,7 @@ def secret_files(site: Site, secrets: HarborSecrets) -> list[File]:
     config = yaml_text(configuration(site, secrets))
     return [
         File(CONFIG, config, mode="0600", owner=layout.HARBOR_USER),
-        File(f"{FOLDER}/passwd", secrets.registry_passwd, mode="0600", owner=layout.HARBOR_USER),
+        File(f"{FOLDER}/passwd", passwd(secrets.registry_password), mode="0600", owner=layout.HARBOR_USER),
         File(f"{FOLDER}/root.crt", secrets.token_certificate, owner=layout.HARBOR_USER),
     ]
 
@@ -44,7 +44,7 @@ def secret_files(site: Site, secrets: HarborSecrets) -> list[File]:
 def passwd(password: str) -> str:
     """The htpasswd line of the registry's one user: the same on every run, for its salt comes from the password.
 
-    That tells nothing of a password which nobody can guess.
+    That tells nothing of a password which nobody can guess. A hash that is new on each run would be a change.
     """
     import bcrypt  # only who makes the secrets waits for it to load
 

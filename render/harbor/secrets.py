@@ -13,7 +13,6 @@ class HarborSecrets:
     """What all hubs of a stack share; it has no printable form. Empty is what the stack has no need of.
 
     ``token_key`` is PKCS#1 and ``token_certificate`` its certificate, ``server_certificate`` a whole chain, all PEM.
-    ``registry_passwd`` is the htpasswd line of ``REGISTRY_USER`` (``render.harbor.registry.passwd``).
     """
 
     token_key: str
@@ -24,7 +23,6 @@ class HarborSecrets:
     registry_http_secret: str
     csrf_key: str
     registry_password: str
-    registry_passwd: str
     admin_password: str
     database_password: str
     redis_password: str
