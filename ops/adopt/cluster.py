@@ -54,7 +54,6 @@ class Member:
     """A member of etcd; one that has never started has no name."""
 
     name: str
-    peer_urls: tuple[str, ...]
     learner: bool
 
 
@@ -175,8 +174,7 @@ def _node(item: Tree) -> Node:
 def _etcd(look: Look) -> Etcd:
     """As etcd's gateway writes it: what is zero or false is left out, and large numbers are text."""
     members = tuple(
-        Member(item.get("name", ""), tuple(item.get("peerURLs", ())), bool(item.get("isLearner")))
-        for item in _json(look, "etcd-members")["members"]
+        Member(item.get("name", ""), bool(item.get("isLearner"))) for item in _json(look, "etcd-members")["members"]
     )
     status, health = _json(look, "etcd-status"), look.answers["etcd-health"]
     well = health.status == 0 and _healthy(health.text)

@@ -74,8 +74,12 @@ def nginx_conf(site: Site) -> str:
         ready=READY,
         away=layout.AWAY,
         locations="\n".join(locations),
-        metrics=METRICS.format(port=names.METRICS_PORT, path=names.METRICS_PATH) if site.harbor.exporter else "",
+        metrics=_metrics() if site.harbor.exporter else "",
     )
+
+
+def _metrics() -> str:
+    return METRICS.format(port=names.METRICS_PORT, path=names.METRICS_PATH, exporter=names.EXPORTER)
 
 
 def _location(path: str, service: str, host: str = "$http_host", cookie: str = "", timeout: str = "") -> str:
@@ -203,7 +207,7 @@ LOCATION = """\
 METRICS = """
   server {{
     listen {port};
-    set $service exporter:8080;
+    set $service {exporter};
     if ($arg_comp = core) {{ set $service core:{port}; }}
     if ($arg_comp = jobservice) {{ set $service jobservice:{port}; }}
     if ($arg_comp = registry) {{ set $service registry:{port}; }}
