@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from render.harbor import containers
 from render.scripts import assignments
 from settings import S3, Harbor, Host, Stack
 
@@ -33,6 +34,7 @@ def variables(stack: Stack, harbor: Harbor, hub: Host) -> dict[str, str]:
         "EVENKEEL_HOST": hub.name,
         "SSH_USER": hub.ssh.user,
         "MIRROR": stack.release.mirror.images if stack.release.mirror else "",
+        "CONTAINERS": " ".join(one.name for one in containers(stack, hub)),
         "STORAGE_KIND": kind,
         "STORAGE_PATH": storage.path or "",
         **_object_store(storage.s3, _text(secrets.storage_secret_key)),

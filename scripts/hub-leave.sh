@@ -56,12 +56,13 @@ make_storage_folder() {
 
 # A container under one of our names that this stack did not make stands in the way of the one that is wanted.
 remove_strangers() {
-    for stranger in $(wanted_containers); do
-        stranger_label=$(revision_label "$stranger") || continue
-        [ -z "$stranger_label" ] || continue
-        say "removing the container $stranger, which this stack did not make"
-        docker rm --force "$stranger" >/dev/null
-    done
+    labels_format="{{.Name}} {{index .Config.Labels \"$REVISION_LABEL\"}}"
+    # shellcheck disable=SC2046 # a list of words
+    docker container inspect --format "$labels_format" $(wanted_containers) 2>/dev/null | sed -n 's,^/\([^ ]*\) $,\1,p' |
+        while read -r stranger; do
+            say "removing the container $stranger, which this stack did not make"
+            docker rm --force "$stranger" >/dev/null
+        done
 }
 
 lock

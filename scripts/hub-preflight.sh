@@ -4,6 +4,7 @@
 # Comes on standard input behind lib.sh and its variables, for they hold passwords (components/hub_preflight.py):
 #
 #   SSH_USER MIRROR                the user that Pulumi's Docker plugin comes as; the stack's own mirror, or nothing
+#   CONTAINERS                     the names of the containers that will run here, a word
 #   STORAGE_KIND STORAGE_PATH      shared, local or s3; the folder, but for s3
 #   S3_URL S3_REGION S3_ACCESS_KEY S3_SECRET_KEY
 #   STORE                          external or bundled
@@ -54,6 +55,17 @@ check_engine() {
     esac
     [ -z "$MIRROR" ] || [ "$(docker info --format '{{len .RegistryConfig.Mirrors}}' 2>/dev/null)" != 0 ] ||
         problem "its Docker engine has no mirror, and evenkeel:release.mirror.images is $MIRROR" "name one in /etc/docker/daemon.json, like {\"registry-mirrors\": [\"$MIRROR\"]}, and restart docker"
+}
+
+# Harbor's own installer gives containers the same names. On a hub that has had its turn they are somebody's repair, and
+# the next turn replaces them.
+check_strangers() {
+    [ ! -e "$EVENKEEL_STATE/applied/hub" ] || return 0
+    # shellcheck disable=SC2086 # a list of words
+    strangers=$(docker container inspect --format '{{.Name}} {{index .Config.Labels "evenkeel.revision"}}' $CONTAINERS \
+        2>/dev/null | sed -n 's,^/\([^ ]*\) $,\1,p' | paste -sd ' ' -)
+    [ -z "$strangers" ] ||
+        problem "there are containers that no stack has made, as if another Harbor ran here: $strangers" "let this hub be another host; or end that Harbor and remove them ('docker rm --force $strangers')"
 }
 
 # It must be writable for Harbor's registry, or as yet for root, who makes the registry a folder of its own there.
@@ -189,7 +201,10 @@ check_redis_facts() {
     done
 }
 
-! has docker || check_engine
+if has docker; then
+    check_engine
+    check_strangers
+fi
 if [ "$STORAGE_KIND" = s3 ]; then check_object_store; else check_folder; fi
 if [ "$STORE" = external ]; then
     check_database

@@ -83,12 +83,6 @@ container_runs() {
     [ "$(docker inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
 }
 
-# revision_label NAME: the revision that a container was made from; nothing when this stack did not make it. Fails when
-# there is no such container.
-revision_label() {
-    docker inspect --format "{{index .Config.Labels \"$REVISION_LABEL\"}}" "$1" 2>/dev/null
-}
-
 # Every wanted container runs as it is wanted; else `wrong_container` names one that doesn't.
 all_as_wanted() {
     wanted_format="{{.Name}} {{if .State.Running}}{{index .Config.Labels \"$REVISION_LABEL\"}}{{end}}"

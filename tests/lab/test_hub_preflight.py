@@ -23,6 +23,7 @@ GOOD = {
     "EVENKEEL_HOST": HUB,
     "SSH_USER": "root",
     "MIRROR": "",
+    "CONTAINERS": "harbor-core harbor-portal",
     "STORAGE_KIND": "shared",
     "STORAGE_PATH": hosts.STORAGE,
     "S3_URL": "",
@@ -73,9 +74,28 @@ def object_store() -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """The name of a container that no stack has made."""
+    name = "harbor-of-somebody-else"
+    image = "$(docker inspect --format '{{.Image}}' harbor-core)"
+    hosts.run(HUB, f"docker create --name {name} {image}", check=True)
+    yield name
+    hosts.run(HUB, f"docker rm --force {name}", check=True)
+
+
 def test_a_hub_with_everything_in_place_says_what_it_sees_as_its_storage() -> None:
     code, said = checked()
     assert (code, said.split()[0]) == (0, "storage")
+
+
+def test_another_harbor_s_containers_are_refused_by_name_where_no_turn_was_before(stranger: str) -> None:
+    """Harbor's installer gives its containers the names that a stack's have, and a turn removes what is in its way."""
+    both = f"harbor-core {stranger}"
+    assert checked(CONTAINERS=both)[0] == 0
+    code, said = checked(CONTAINERS=both, EVENKEEL_STATE="/nowhere")
+    assert code == 1
+    assert f"as if another Harbor ran here: {stranger}; let this hub be another host" in said
 
 
 def test_redis_is_found_through_the_sentinel_that_knows_its_master() -> None:
