@@ -14,6 +14,7 @@ from releases import skew
 from render import containerd, generations, kubelet, network, ports, silent_peers
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
+from render.static_pods import MANIFESTS
 from settings import Host, Role, Stack
 
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
@@ -159,6 +160,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "MACHINES": " ".join(MACHINES[name] for name in stack.release.architectures()),
         "KUBERNETES": version,
         "FOLLOWS": _lines(_follows(stack, host)),
+        "KEPT": _lines(_kept(stack, host)),
         "FAIL_SWAP_ON": _flag(configuration.get("failSwapOn", True)),
         "FAIL_CGROUP_V1": _flag(configuration.get("failCgroupV1", _minor(version) >= FIRST_WITHOUT_CGROUP_V1)),
         "RESOLV_CONF": configuration.get("resolvConf", "/etc/resolv.conf"),
@@ -284,6 +286,20 @@ def _follows(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
     wanted |= {"kube-apiserver": versions.kubernetes, "etcd": versions.etcd} if "master" in host.roles else {}
     for program, version in wanted.items():
         yield program, version, *(skew.text(line) for line in skew.may_become(versions)[program])
+
+
+def _kept(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
+    """What must stay as long as the cluster lives, and where a node has it."""
+    cluster = stack.cluster
+    if runs_pods(host):
+        yield "evenkeel:cluster.domain", kubelet.CONFIG, "clusterDomain:", cluster.domain
+    if "master" in host.roles:
+        ranges = {
+            "serviceCidr": ("kube-apiserver", "--service-cluster-ip-range=", cluster.service_cidr),
+            "podCidr": ("kube-controller-manager", "--cluster-cidr=", cluster.pod_cidr),
+        }
+        for name, (program, flag, value) in ranges.items():
+            yield f"evenkeel:cluster.{name}", f"{MANIFESTS}/{program}.yaml", flag, str(value)
 
 
 def _downloads(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:

@@ -10,6 +10,7 @@
 #   MACHINES                    what the release is locked for, in the words of uname -m
 #   KUBERNETES FAIL_SWAP_ON     the kubelet's version, and what it refuses to start with
 #   FAIL_CGROUP_V1
+#   KEPT                        SETTING FILE KEY VALUE a line: what no running cluster may change, and where it stands
 #   FOLLOWS                     PROGRAM VERSION MINOR... a line: the minor versions that may run before this one comes
 #   RESOLV_CONF                 the file of name servers that the kubelet gives to the cluster's DNS
 #   RUNS_PODS                   yes on masters and workers
@@ -123,6 +124,17 @@ check_versions() {
     done <<FOLLOWS
 $FOLLOWS
 FOLLOWS
+}
+
+# Services and pods have addresses and names of what was there when they came, and certificates and tokens name them too.
+check_kept() {
+    while read -r setting file key value; do
+        stands=$(sed -n "s|.*$key *\"\{0,1\}\([^\" ]*\).*|\1|p" "$EVENKEEL_ROOT$file" 2>/dev/null | head -n 1)
+        [ "${stands:-$value}" = "$value" ] ||
+            problem "$setting: $value: the cluster was made with $stands, and does not survive another one" "set it back to $stands, or take everything off all nodes (docs/hosts.md) and make a new cluster"
+    done <<KEPT
+$KEPT
+KEPT
 }
 
 # Whoever is missing one step of a renewal meets certificates that it can't verify (docs/rotate.md).
@@ -313,6 +325,7 @@ check_host() {
         check_modules
         check_resolver
         check_versions
+        check_kept
     fi
     if has curl; then
         check_clock

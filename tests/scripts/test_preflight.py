@@ -142,6 +142,24 @@ REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
     "an older Kubernetes": ("shaolin", _runs(**{"kube-apiserver": "1.37"}), "its kube-apiserver is 1.37", "a backup"),
     "an older etcd": ("shaolin", _runs(etcd="3.7"), "its etcd is 3.7, and only one of 3.5, 3.6 can", "recover.md"),
     "a kubelet too old": ("huashan", _runs(kubelet="1.32"), "its kubelet is 1.32, and only one of 1.33", "promote"),
+    "other addresses of Services": (
+        "shaolin",
+        _file("etc/kubernetes/manifests/kube-apiserver.yaml", "    - --service-cluster-ip-range=10.95.0.0/16\n"),
+        "evenkeel:cluster.serviceCidr: 10.96.0.0/16: the cluster was made with 10.95.0.0/16",
+        "set it back to 10.95.0.0/16",
+    ),
+    "other addresses of pods": (
+        "wudang",
+        _file("etc/kubernetes/manifests/kube-controller-manager.yaml", '    - "--cluster-cidr=10.100.0.0/16"\n'),
+        "the cluster was made with 10.100.0.0/16, and does not survive another one",
+        "set it back",
+    ),
+    "another domain": (
+        "huashan",
+        _file("var/lib/kubelet/config.yaml", "clusterDNS: []\nclusterDomain: k8s.example.com\n"),
+        "evenkeel:cluster.domain: cluster.local: the cluster was made with k8s.example.com",
+        "docs/hosts.md",
+    ),
     "br_netfilter": ("shaolin", _no_bridge, "br_netfilter is neither loaded nor can be", "6.1.0"),
     "overlay": ("huashan", _file("proc/filesystems", "nodev proc\n"), "overlay is neither loaded", "6.1.0"),
     "address": (
@@ -234,6 +252,11 @@ ALLOWED: dict[str, tuple[str, Callable[[Bench], None], dict[str, str]]] = {
     "the minor versions before": (
         "shaolin",
         _runs(**{"kube-apiserver": "1.35", "etcd": "3.5", "kubelet": "1.33"}),
+        {},
+    ),
+    "the same addresses of pods": (
+        "shaolin",
+        _file("etc/kubernetes/manifests/kube-controller-manager.yaml", "    - --cluster-cidr=10.244.0.0/16\n"),
         {},
     ),
     "a clock 1.4 s off": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 1.4), {}),
