@@ -101,10 +101,16 @@ def revision(
 def fingerprints(
     key: str, containers: Iterable[Container], secrets: HarborSecrets, rendered: Iterable[File]
 ) -> Iterator[tuple[str, str, str, str]]:
-    """``service env NAME digest`` and ``service file PATH digest``, paths as the container sees them."""
+    """``service env NAME digest`` and ``service file PATH digest``, paths as the container sees them.
+
+    No ``NAME_FILE``: an image's entry point reads the file, which has a row of its own, and then unsets the variable.
+    """
     files = list(rendered)
     for container in containers:
-        for name, value in {**container.env, **container.secret_values(secrets)}.items():
+        variables = {**container.env, **container.secret_values(secrets)}
+        for name, value in variables.items():
+            if name.endswith("_FILE"):
+                continue
             yield container.service, "env", name, fingerprint(key, value)
         for mount in container.mounts:
             for file in files:

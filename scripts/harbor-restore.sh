@@ -22,6 +22,8 @@ plan=$(mktemp)
 trap 'rm -f "$plan"' EXIT
 echo 'DROP SCHEMA public CASCADE; CREATE SCHEMA public;' >"$plan"
 pg_restore --no-owner --no-privileges --file=- "$1" >>"$plan" || fail restore "$1 is no whole backup" "choose another file"
+# pg_restore 17 and later set this, and a PostgreSQL before 17 knows no such setting.
+sed -i '1,40{/^SET transaction_timeout = 0;$/d;}' "$plan"
 # In one transaction: it succeeds, or nothing has happened.
 psql -Xq -v ON_ERROR_STOP=1 --single-transaction --file="$plan" >/dev/null ||
     fail restore "the database could not be restored, and is as it was" "mend what the lines above name; the user $PGUSER must own the database"

@@ -9,7 +9,8 @@ BACKUPS=$EVENKEEL_ROOT/var/backups/evenkeel/harbor
 
 # The schema's number, and "dirty" when a migration was cut short; nothing before Harbor was there.
 schema() {
-    [ "$(psql -XAtqc "SELECT to_regclass('schema_migrations') IS NOT NULL")" = t ] || return 0
+    schema_there=$(psql -XAtqc "SELECT to_regclass('schema_migrations') IS NOT NULL") || return
+    [ "$schema_there" = t ] || return 0
     psql -XAtqc "SELECT version || CASE WHEN dirty THEN ' dirty' ELSE '' END FROM schema_migrations"
 }
 

@@ -47,6 +47,15 @@ install_all() {
     remove_strangers
 }
 
+# A folder that images were kept in is not made anew where its mount should be: clients would be served what is not there.
+storage_is_there() {
+    [ -e "$EVENKEEL_STATE/applied/hub" ] && [ -n "$STORAGE" ] && [ ! -d "$STORAGE/registry" ] || return 0
+    # shellcheck source=/dev/null
+    served_from=$(. "$EVENKEEL_ROOT$HUB_FILES/settings" && printf '%s' "$STORAGE")
+    [ "$served_from" != "$STORAGE" ] ||
+        fail leave "$STORAGE/registry is not there, where this hub has kept images" "mount the hubs' storage at $STORAGE again ('findmnt $STORAGE' says what is there now), or make that folder if the storage is a new one, and run up again"
+}
+
 # Below the mount, so that it is missing while the mount is: Docker then refuses to start the registry.
 make_storage_folder() {
     [ -d "$1" ] || mkdir -m 0755 "$1" || fail leave "$1 cannot be made" "let root write there, or make it yourself"
@@ -69,6 +78,7 @@ lock
 use_staged_settings
 # shellcheck disable=SC2086 # a list of words
 if pending hub $HUB_PARTS || ! all_as_wanted; then
+    storage_is_there
     back_up_before_change
     leave
     install_all
