@@ -28,6 +28,7 @@ APISERVER_PARTS="apiserver apiserver.secret pki.secret ca"
 CONTROLLER_MANAGER_PARTS="controller-manager controller-manager.secret pki.secret ca"
 SCHEDULER_PARTS="scheduler scheduler.secret"
 APPROVER_PARTS="csr-approver csr-approver.secret"
+POD_SECONDS=330     # in which a pod must be well: one that has ended too often is started only after 300 s
 ETCD_LAST_ANSWERS=1 # seconds in which a member that has closed answers what it was asked before
 
 ready() {
@@ -96,6 +97,17 @@ etcd_place_first() {
     applied etcd $ETCD_PARTS
 }
 
+# A manifest that has no data to start on is one of a first start that came to nothing, or of a disk that was lost since.
+# What it says of the members then is not what they are now: the next one is of what they say.
+etcd_lost_data() {
+    [ -f "$MANIFESTS/etcd.yaml" ] || return 0
+    await 30 etcd_has_data || {
+        say "etcd: there is no data here, and its pod has not made any: it starts anew"
+        end_pod etcd
+        rm -f "$EVENKEEL_STATE/applied/etcd"
+    }
+}
+
 is_kubeadms_apiserver() {
     [ -f "$MANIFESTS/kube-apiserver.yaml" ] && ! grep -q evenkeel.dev/revision "$MANIFESTS/kube-apiserver.yaml"
 }
@@ -135,18 +147,18 @@ etcd_end() {
 }
 
 etcd_gate() {
-    await_healthy etcd 240 etcd_healthy
+    await_healthy etcd "$POD_SECONDS" etcd_healthy
     etcd_promote
     rm -f "$ETCD_TICKET"
     applied etcd $ETCD_PARTS
 }
 
-# pod_activate NAME SECONDS HEALTH_COMMAND PART...
+# pod_activate NAME HEALTH_COMMAND PART...
 pod_activate() {
-    pod_name=$1 pod_seconds=$2 pod_health=$3
-    shift 3
+    pod_name=$1 pod_health=$2
+    shift 2
     place_pod "$pod_name" "$@"
-    await_healthy "$pod_name" "$pod_seconds" "$pod_health"
+    await_healthy "$pod_name" "$POD_SECONDS" "$pod_health"
     applied "$pod_name" "$@"
 }
 
@@ -183,8 +195,8 @@ controllers_that_change() {
 controllers_activate() {
     controllers_end $(controllers_that_change)
     place_pod kube-scheduler $SCHEDULER_PARTS
-    pod_activate kube-controller-manager 120 controller_manager_healthy $CONTROLLER_MANAGER_PARTS
-    pod_activate kube-scheduler 120 scheduler_healthy $SCHEDULER_PARTS
+    pod_activate kube-controller-manager controller_manager_healthy $CONTROLLER_MANAGER_PARTS
+    pod_activate kube-scheduler scheduler_healthy $SCHEDULER_PARTS
 }
 
 controllers_end() {
@@ -245,6 +257,7 @@ roll_all() {
     (umask 022 && mkdir -p "$MANIFESTS")
     kubelet_healthy || kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
+    etcd_lost_data
     if etcd_has_data && kubelet_leaps; then
         replace_all
     elif pending etcd $ETCD_PARTS; then
@@ -252,7 +265,7 @@ roll_all() {
     fi
     etcd_gate
     if ! in_place kube-apiserver $APISERVER_PARTS && [ -n "$(running kube-apiserver)" ]; then others_serve; fi
-    pod_activate kube-apiserver 240 ready $APISERVER_PARTS
+    pod_activate kube-apiserver ready $APISERVER_PARTS
     controllers_activate
     kubelet_start
     kubelet_gate

@@ -31,7 +31,7 @@ unpack_table() {
 unpack_artifact() {
     unpack_file=$EVENKEEL_CACHE/$2
     unpack_new=$EVENKEEL_UNPACKED/.$1-$2
-    [ -f "$unpack_file" ] || fail prepare "$1 is not in $EVENKEEL_CACHE" "run up again: preflight fetches it"
+    [ -f "$unpack_file" ] || fail prepare "$1 is not in $EVENKEEL_CACHE" "set evenkeel:repair to another word and run up, which fetches it anew"
     say "unpacking $1"
     rm -rf "$unpack_new"
     mkdir -p "$unpack_new/archive"
@@ -97,7 +97,7 @@ artifact_installed() {
 # place_program FILE FOLDER: in one rename; as a second name of the unpacked file where both are on one file system.
 # Not again: a run that was killed here may have, and two names of one file can't be renamed onto each other.
 place_program() {
-    [ -f "$1" ] || fail "install" "$1 is missing" "run up again: preparing the host unpacks it"
+    [ -f "$1" ] || fail "install" "$1 is missing" "set evenkeel:repair to another word and run up, which prepares the host anew"
     place_new=$2/.${1##*/}.evenkeel
     rm -f "$place_new"
     ln "$1" "$place_new" 2>/dev/null || cp -p "$1" "$place_new"

@@ -84,8 +84,8 @@ restore_start() {
     for start_name in $BEGIN; do
         [ ! -f "$ENDED/$start_name.yaml" ] || replace 0600 root:root "$MANIFESTS/$start_name.yaml" newline <"$ENDED/$start_name.yaml"
     done
-    await_healthy etcd 240 etcd_healthy
-    await_healthy kube-apiserver 240 answers "https://$ADDRESS:6443/readyz" /etc/kubernetes/pki/ca.crt
+    await_healthy etcd 330 etcd_healthy # a pod that has ended too often is started only after 300 s
+    await_healthy kube-apiserver 330 answers "https://$ADDRESS:6443/readyz" /etc/kubernetes/pki/ca.crt
     rm -rf "$ENDED"
 }
 

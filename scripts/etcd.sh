@@ -126,9 +126,16 @@ etcd_enlist() {
         await 30 etcd_enlisted ||
             fail etcd "the cluster took no new member: $(printf '%s\n' "$etcd_refusal" | tail -n 1)" "a learner of another host must be promoted first: run up again once that host is well"
     fi
-    enlist_cluster=$(etcd_list_elsewhere | awk -F ', ' -v url="$ETCD_PEER_URL" -v own="$NODE" \
+    await 30 etcd_listed ||
+        fail etcd "the other members took this one and do not say any more who they are" "run up again once a majority of them answers"
+    enlist_cluster=$(printf '%s\n' "$etcd_listing" | awk -F ', ' -v url="$ETCD_PEER_URL" -v own="$NODE" \
         '{ name = $4 == url ? own : $3 == "" ? "unstarted-" $1 : $3; printf "%s%s=%s", sep, name, $4; sep = "," }')
     etcd_first_start "$enlist_cluster" existing
+}
+
+# Sets `etcd_listing`. One question may meet an election.
+etcd_listed() {
+    etcd_listing=$(etcd_list_elsewhere) && [ -n "$etcd_listing" ]
 }
 
 # etcd changes its membership only while every voter has been connected for 5 s, and takes one learner at a time.
@@ -167,7 +174,7 @@ etcd_reachable() {
 
 # Before this member stops: the others must hold a majority by themselves.
 etcd_may_stop() {
-    may_total=$(etcd_local member list 2>/dev/null | grep -c ', false$') || may_total=0
+    await 15 etcd_counted || return 0 # it does not answer: it costs nothing that is not lost already
     [ "$may_total" -gt 1 ] || return 0
     may_well=0
     for may_url in $(etcd_others | tr , ' '); do
@@ -175,6 +182,11 @@ etcd_may_stop() {
     done
     [ "$may_well" -gt $((may_total / 2)) ] ||
         fail etcd "only $may_well of the other $((may_total - 1)) members are healthy: stopping this one would cost the majority" "bring the unhealthy member back, then run up again"
+}
+
+# Sets `may_total`, how many vote.
+etcd_counted() {
+    may_total=$(etcd_local member list 2>/dev/null | grep -c ', false$')
 }
 
 # Hands the leadership over, so that no write waits for an election. A leader that is about to go drops what it is asked
@@ -234,16 +246,23 @@ etcd_healthy() {
     curl -q -fs --max-time 5 -o /dev/null http://127.0.0.1:2381/health
 }
 
-# A member that joined as a learner votes from now on. Resumes a join that was interrupted here.
+# A member that joined as a learner votes from now on. Resumes a join that was interrupted here. It is asked itself: the
+# others' silence for a moment would be taken for a vote that it has not, and nobody would come back to it.
 etcd_promote() {
-    promote_id=$(etcd_list_elsewhere | awk -F ', ' -v url="$ETCD_PEER_URL" '$4 == url && $6 == "true" { print $1 }')
-    [ -z "$promote_id" ] || {
-        say "etcd: catching up before it may vote"
-        await 120 etcd_promoted "$promote_id" ||
-            fail etcd "the learner had not caught up after 2 minutes" "look at its log under /var/log/pods; the next up resumes here"
-        say "etcd: votes"
-        etcd_stand_by
-    }
+    await 30 etcd_says ||
+        fail etcd "its member does not say whether it votes" "look at its log under /var/log/pods, then run up again"
+    case $etcd_said in *'"isLearner":true'*) ;; *) return 0 ;; esac
+    promote_id=$(printf '%x' "$(etcd_number member_id "$etcd_said")")
+    say "etcd: catching up before it may vote"
+    await 120 etcd_promoted "$promote_id" ||
+        fail etcd "the learner had not caught up after 2 minutes" "look at its log under /var/log/pods; the next up resumes here"
+    say "etcd: votes"
+    etcd_stand_by
+}
+
+# Sets `etcd_said`, what the member says of itself.
+etcd_says() {
+    etcd_said=$(etcd_status 2>/dev/null)
 }
 
 etcd_promoted() {

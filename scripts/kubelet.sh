@@ -12,10 +12,16 @@ kubelet_vouched() {
     openssl x509 -in "$KUBERNETES_CA" | openssl verify -CAfile /dev/stdin "$KUBELET_PKI/kubelet-$1-current.pem" >/dev/null 2>&1
 }
 
+# Its certificate is of this node's name: the machine may have been a node under another one.
+kubelet_is_named() {
+    named_subject=$(openssl x509 -in "$KUBELET_PKI/kubelet-client-current.pem" -noout -subject -nameopt RFC2253)
+    case $named_subject, in *"CN=system:node:$NODE,"*) ;; *) return 1 ;; esac
+}
+
 # The kubelet rotates its client certificate by itself; the stack's serves only where there is none that works, and will
 # when the authority before is trusted no more.
 kubelet_first_certificate() {
-    if ! kubelet_vouched client; then
+    if ! kubelet_vouched client || ! kubelet_is_named; then
         mkdir -p "$KUBELET_PKI"
         cp /etc/kubernetes/pki/kubelet-client.pem "$KUBELET_PKI/kubelet-client-first.pem"
         ln -sfn kubelet-client-first.pem "$KUBELET_PKI/.kubelet-client-current.pem"

@@ -14,6 +14,10 @@ EVENKEEL_HOST=${EVENKEEL_HOST:-$(uname -n)}
 # What programs say is read here, and sorted: not in the language of a host's users.
 export LC_ALL=C
 
+# The stack's programs are in /usr/local/bin, which Red Hat's sudo leaves out of the path that it gives.
+PATH=$PATH:$EVENKEEL_ROOT/usr/local/sbin:$EVENKEEL_ROOT/usr/local/bin:$EVENKEEL_ROOT/usr/sbin:$EVENKEEL_ROOT/sbin
+export PATH
+
 # A host's environment may name a proxy (/etc/environment, which SSH's sessions get too). Downloads go by it; nothing that
 # asks a node, a member or a load balancer does.
 FETCH_NO_PROXY=${no_proxy:-${NO_PROXY:-}}
@@ -102,7 +106,7 @@ stage_end() {
 # revision_of PART...: one digest over the staged files of these parts, with their modes and owners.
 revision_of() {
     for revision_part in "$@"; do
-        [ -d "$EVENKEEL_STATE/staged/$revision_part" ] || fail activate "part $revision_part is not staged on this host" "run up again: it stages what is missing"
+        [ -d "$EVENKEEL_STATE/staged/$revision_part" ] || fail activate "part $revision_part is not staged on this host" "set evenkeel:repair to another word and run up, which stages everything anew"
         (cd "$EVENKEEL_STATE/staged/$revision_part" && find . -type f -exec sha256sum {} + | sort -k 2)
     done | sha256sum | cut -c 1-16
 }
@@ -148,7 +152,7 @@ fill() {
 # Prints the path of each file that it changed.
 install_part() {
     install_from=$EVENKEEL_STATE/staged/$1
-    [ -d "$install_from" ] || fail activate "part $1 is not staged on this host" "run up again: it stages what is missing"
+    [ -d "$install_from" ] || fail activate "part $1 is not staged on this host" "set evenkeel:repair to another word and run up, which stages everything anew"
     while read -r install_mode install_owner install_path; do
         fill "$install_path" <"$install_from/files$install_path" >"$EVENKEEL_STATE/applied/.text"
         if cmp -s "$EVENKEEL_STATE/applied/.text" "$EVENKEEL_ROOT$install_path"; then

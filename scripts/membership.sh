@@ -45,7 +45,9 @@ set_taint() {
 lock
 members=$(await 30 etcd_local member list) || fail membership "etcd does not answer on this host" "look at its log under /var/log/pods, then run up again"
 etcd_drop_strangers "$members"
-api get nodes -o go-template="$LISTED" | while read -r node taints; do
+listed=$(await 30 api get nodes -o go-template="$LISTED") || fail membership "the API of this host does not list the nodes" "mend what the lines above name and run up again"
+printf '%s\n' "$listed" | while read -r node taints; do
+    [ -n "$node" ] || continue
     if is_in "$node" "$NODES"; then set_taint "$node" "$taints"; else remove_node "$node"; fi
 done
 etcd_local member list -w fields | sed -n 's/^"ClusterID" : /etcd cluster /p' | head -n 1

@@ -24,7 +24,6 @@
 #   LOCK_REMEDY                 what to do when the release is not locked for this machine
 
 STEADY_DISK_MB=512
-PATH=$PATH:$EVENKEEL_ROOT/usr/local/sbin:$EVENKEEL_ROOT/usr/local/bin:$EVENKEEL_ROOT/usr/sbin:$EVENKEEL_ROOT/sbin
 
 problems=0
 

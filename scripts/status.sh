@@ -12,6 +12,7 @@
 # Prints a line a fact, "KIND WORD...". Does not own what is well and what is not (ops/health.py).
 
 export LC_ALL=C # what programs say is read here
+export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin" # sudo may leave some of these out
 PKI=/etc/kubernetes/pki
 CURL="curl -q -sf --noproxy * --max-time 2"
 
@@ -69,7 +70,7 @@ tell_certificates() {
 }
 
 tell_backup() {
-    backup=$(find /var/backups/evenkeel -type f ! -name '.*' -printf '%TY-%Tm-%TdT%TH:%TM:00Z %p\n' 2>/dev/null | sort | tail -n 1)
+    backup=$(TZ=UTC0 find /var/backups/evenkeel -type f ! -name '.*' -printf '%TY-%Tm-%TdT%TH:%TM:00Z %p\n' 2>/dev/null | sort | tail -n 1)
     [ -z "$backup" ] || printf 'backup %s\n' "$backup"
 }
 

@@ -24,7 +24,10 @@ ADDRESS, GATE_ADDRESS = hosts.ADDRESSES[HOST], hosts.ADDRESSES[GATE]
 MIRROR = {"artifacts": f"http://{GATE_ADDRESS}:8080", "images": f"http://{GATE_ADDRESS}:5000"}
 PROXY = "http://192.0.2.1:3128"
 ENVIRONMENT = f"http_proxy={PROXY}\nhttps_proxy={PROXY}\nHTTPS_PROXY={PROXY}\nno_proxy={GATE_ADDRESS}\n"
-KEPT_BY_SUDO = 'Defaults env_keep += "http_proxy https_proxy HTTPS_PROXY no_proxy"\n'
+# What sudo keeps of the proxy's variables, and the path that Red Hat's gives: the stack's programs are on none of it.
+SUDO = """Defaults env_keep += "http_proxy https_proxy HTTPS_PROXY no_proxy"
+Defaults secure_path = /sbin:/bin:/usr/sbin:/usr/bin
+"""
 NEW_USER = f"""set -eu
 {command("least-privilege", "useradd", {"deploy": '"$1"'})}
 install -d -m 700 -o "$1" "/home/$1/.ssh"
@@ -107,7 +110,7 @@ def guard() -> None:
     hosts.run(HOST, sudoers, stdin=block("least-privilege", "sudoers"), check=True)
     hosts.run(HOST, "rm -r /root/.ssh /etc/sudoers.d/operator", check=True)
     hosts.run(HOST, "cat >>/etc/environment", stdin=ENVIRONMENT, check=True)
-    hosts.run(HOST, "umask 337 && cat >/etc/sudoers.d/proxy", stdin=KEPT_BY_SUDO, check=True)
+    hosts.run(HOST, "umask 337 && cat >/etc/sudoers.d/proxy", stdin=SUDO, check=True)
     hosts.run(HOST, f"ip route add blackhole {serve.ADDRESS}", check=True)
 
 

@@ -260,3 +260,70 @@ def test_an_etcd_that_is_out_of_space_hands_the_lead_over_too(master: Master) ->
     asked, told = yielded(master, "wudang", [], writes="false")
     assert asked[-1] == "move-leader b"
     assert "a write may be refused while the lead moves" in told
+
+
+# One question in three is answered, as in an election; STATUS and LIST are what is answered then.
+HESITANT = """
+answered() {
+    echo x >>"$STUB/questions"
+    [ $(($(wc -l <"$STUB/questions") % 3)) = 0 ]
+}
+etcd_local() {
+    answered || return 1
+    case "$1 $2" in
+    "endpoint status") printf '%s\\n' '[{"Status":{"header":{"member_id":22},STATUS}}]' ;;
+    *) printf 'LIST' ;;
+    esac
+}
+etcd_promoted() { echo "promote $1" >>"$STUB/changes"; }
+etcd_stand_by() { :; }
+"""
+
+
+@pytest.mark.parametrize(("status", "promoted"), [('"isLearner":true', True), ('"leader":11', False)])
+def test_a_learner_is_promoted_though_nobody_answers_for_a_moment(master: Master, status: str, promoted: bool) -> None:
+    """The others' silence was taken for its vote: no turn of it came again, and no other master could join."""
+    done = master.shell("wudang", HESITANT.replace("STATUS", status) + "etcd_promote")
+    assert done.returncode == 0, done.stderr
+    changes = master.root / "changes"
+    assert (changes.read_text() if changes.exists() else "") == ("promote 16\n" if promoted else "")
+
+
+def test_a_member_whose_own_list_is_late_does_not_stop_where_another_is_away(master: Master) -> None:
+    """Without the list it was alone, so to say, and stopped the second of three."""
+    listed = "\\n".join(started(name, f"{number}a") for number, name in enumerate(HOSTS)) + "\\n"
+    master.answering()
+    done = master.shell("wudang", HESITANT.replace("LIST", listed) + "etcd_may_stop; echo stops")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "only 0 of the other 2 members are healthy" in done.stderr
+
+
+def test_who_joins_is_told_all_members_though_they_answer_late(master: Master) -> None:
+    """An empty --initial-cluster went into the manifest, which no later turn touched."""
+    members = f"{started('shaolin', 'a1')}\\n{started('emei', 'c3')}\\nnew, unstarted, , {PEERS['wudang']}, , true\\n"
+    hesitant = HESITANT.replace("LIST", members) + "etcd_list_elsewhere() { etcd_local member list; }\n"
+    done = master.shell("wudang", f"{hesitant}etcd_enlist \"$(printf '{members}')\"; printf '%s' \"$ETCD_FIRST_START\"")
+    assert done.returncode == 0, done.stderr
+    assert f"--initial-cluster=shaolin={PEERS['shaolin']},emei={PEERS['emei']},wudang={PEERS['wudang']}" in done.stdout
+
+
+ACTIVATE = (SCRIPTS / "activate-master.sh").read_text()
+LOST_DATA = ACTIVATE[ACTIVATE.index("etcd_lost_data() {") : ACTIVATE.index("is_kubeadms_apiserver() {")]
+
+
+@pytest.mark.parametrize("data", [True, False], ids=["with data", "without"])
+def test_a_manifest_without_data_is_not_what_the_member_starts_with_again(master: Master, data: bool) -> None:
+    """What it says of the members was so at its first start: 'it keeps ending' was all that any later up said."""
+    (master.root / "manifests").mkdir()
+    (master.root / "manifests/etcd.yaml").touch()
+    (master.root / "applied").mkdir()
+    (master.root / "applied/etcd").touch()
+    stubs = f"""MANIFESTS={master.root}/manifests
+        etcd_has_data() {{ {"true" if data else "false"}; }}
+        await() {{ shift; "$@"; }}
+        end_pod() {{ rm "$MANIFESTS/$1.yaml"; }}
+        """
+    done = master.shell("wudang", f"{stubs}{LOST_DATA}\netcd_lost_data")
+    assert done.returncode == 0, done.stderr
+    assert (master.root / "applied/etcd").exists() == data
+    assert (master.root / "manifests/etcd.yaml").exists() == data

@@ -121,3 +121,15 @@ def test_a_step_waits_for_an_earlier_one_that_still_runs(host: Host) -> None:
     assert first.wait() == 0
     assert "waiting for an earlier step" in done.stderr
     assert done.stdout == "mine\n"
+
+
+def test_the_stacks_programs_are_found_whatever_path_sudo_gives(host: Host) -> None:
+    """Red Hat's leaves /usr/local/bin out: a host said that containerd was not well, where only ctr was not found."""
+    program = host.root / "usr/local/bin/of-the-stack"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert (
+        host.run("PATH=/sbin:/bin:/usr/sbin:/usr/bin\n. " + str(LIB) + "\ncommand -v of-the-stack").stdout
+        == f"{program}\n"
+    )
