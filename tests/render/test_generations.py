@@ -49,3 +49,15 @@ def test_a_kubelet_keeps_its_certificate_only_while_its_authority_is_the_one_tha
     (tmp_path / "ca.crt").write_text(generations.bundle([1, 2], [one.text for one in both]))
     script = f". {SCRIPTS}/kubelet.sh; KUBERNETES_CA={tmp_path}/ca.crt KUBELET_PKI={tmp_path}; kubelet_vouched client"
     assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is vouched
+
+
+@pytest.mark.parametrize(("node", "own"), [("shaolin", True), ("shao", False), ("wudang", False)])
+def test_a_kubelet_keeps_its_certificate_only_while_it_is_of_the_nodes_name(
+    tmp_path: Path, node: str, own: bool
+) -> None:
+    """A machine that had another name kept the old one's, and the API let no such kubelet register the new one."""
+    words = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "1"]
+    files = ["-subj", "/O=system:nodes/CN=system:node:shaolin", "-keyout", "/dev/null", "-out", str(tmp_path / CURRENT)]
+    subprocess.run([*words, *files], check=True, capture_output=True)
+    script = f". {SCRIPTS}/kubelet.sh; KUBELET_PKI={tmp_path} NODE={node}; kubelet_is_named"
+    assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is own
