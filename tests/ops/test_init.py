@@ -282,6 +282,20 @@ def test_at_a_terminal_all_is_asked_and_a_slip_of_the_pen_is_asked_again(
     assert (stack.cluster.name, stack.load_balancer.address) == ("mine", "192.0.2.30")
 
 
+@pytest.mark.parametrize("hosts", [HOSTS, ["a:192.0.2.11:master,lb"]], ids=["two balancers", "one"])
+def test_a_name_is_no_address_of_the_api_where_that_is_asked(hosts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be refused with the whole file, once all else had been typed."""
+    typed = iter(["api.example.com", "192.0.2.30"])
+
+    def answer(question: str, default: str = "", **_: object) -> str:
+        return next(typed) if question.startswith("Address of the API") else default
+
+    monkeypatch.setattr("ops.init.asking.Prompt.ask", answer)
+    source = answers.Source(samples.RELEASE, "", "", "")
+    found = answers.rest("mine", Given(tuple(hosts)), Asker(Console(quiet=True), terminal=True), source)
+    assert found.address == "192.0.2.30"
+
+
 def test_no_at_a_terminal_pins_nothing(project: Path, servers: ssh_hosts.Servers) -> None:
     more = ["--release", "2026.11", "--name", "mine", "--environment", "staging", "--port", "22", "--api-port", "6443"]
     more += ["--pod-cidr", "10.244.0.0/16", "--service-cidr", "10.96.0.0/16", "--mirror-artifacts", ""]
