@@ -221,6 +221,13 @@ def test_a_release_without_a_lock_is_told_before_the_hosts_are_asked_for(project
     assert "evenkeel:release.lock: releases/2026.11.lock.yaml: does not exist; write it with" in done.stderr
 
 
+def test_a_release_that_a_mirror_serves_is_locked_from_there(project: Path) -> None:
+    """The publishers may be out of reach, and what the mirror has need not be the same."""
+    mirror = ("--mirror-artifacts", "http://m/a", "--mirror-images", "https://i")
+    done = run(project, "--release", "2026.11", *mirror, "--lock", "no.yaml")
+    assert f"write it with `python -m ops lock 2026.11 {' '.join(mirror)} --output no.yaml`" in done.stderr
+
+
 def test_elsewhere_than_in_the_projects_folder_nothing_is_written(project: Path, servers: ssh_hosts.Servers) -> None:
     (project / "Pulumi.yaml").unlink()
     done = run(project, *options(servers))
