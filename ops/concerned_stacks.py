@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 import typer
 
@@ -43,6 +44,11 @@ def _apart(path: str) -> bool:
 def _concerns(stack: StackFile, path: str, stacks: Sequence[StackFile]) -> bool:
     name = PurePosixPath(path).name
     if path.startswith("releases/") and name.endswith(".yaml"):
-        return name in (f"{stack.release}.yaml", f"{stack.release}.lock.yaml")
-    owners = [other.stack for other in stacks if f".{other.stack}." in f".{name}."]
+        return path in _release(stack)
+    owners = [other.stack for other in stacks if path in _release(other) or f".{other.stack}." in f".{name}."]
     return not owners or stack.stack in owners
+
+
+def _release(stack: StackFile) -> tuple[str, str]:
+    """The stack's release and the lock that it reads: its own where it names one, and then not the release's."""
+    return f"releases/{stack.release}.yaml", normpath(stack.lock or f"releases/{stack.release}.lock.yaml")

@@ -137,7 +137,7 @@ def restore(console: Console, stack: Stack, there: Sequence[str], first: str, sn
     if snapshot:
         digest = checksum(snapshot)
         with _step(console, f"sending {snapshot} to {first}"):
-            _well([ssh.send(masters[first], snapshot, RECEIVED, SECONDS)])
+            _well([ssh.send(masters[first], snapshot, digest, RECEIVED, SECONDS)])
     with _step(console, "ending etcd and apiserver on all masters"):
         _well(part(stack, masters.values(), "end"))
     with _step(console, "setting aside what the others hold"):

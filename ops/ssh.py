@@ -7,6 +7,7 @@ ssh's options (``render.openssh``), nor what is run.
 import contextlib
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,11 +18,12 @@ from typing import IO
 
 from render import openssh
 from render.files import wrap
-from render.scripts import privileged_shell, sudo
+from render.scripts import privileged_shell
 from settings import Host
 
 SECONDS = 60
 NOT_REACHED = 255  # ssh's own exit code
+BEGUN = "evenkeel: begun"  # a script's word that the shell has read all of it
 
 
 @dataclass(frozen=True)
@@ -53,24 +55,33 @@ def ask_all(hosts: Iterable[Host], script: Callable[[Host], str], seconds: float
 
 def ask(host: Host, script: str, seconds: float = SECONDS) -> Answer:
     """Runs shell lines as root on one host. They travel on standard input."""
-    return _run(host, shlex.split(privileged_shell(host)), seconds, text=wrap(script))
+    return _run(host, script, seconds)
 
 
-def send(host: Host, file: Path, path: str, seconds: float) -> Answer:
-    """Writes a file of this machine to an absolute path on one host, for root alone."""
+def send(host: Host, file: Path, sha256: str, path: str, seconds: float) -> Answer:
+    """Puts a file of this machine at an absolute path on one host, for root alone: the whole of it, or nothing."""
+    part, cause = f"{path}.part", f"evenkeel: {host.name}: {path}: did not arrive whole; see that its folder has room"
+    # It ends the shell by itself: not a byte of the file may ever be read as a line of the script.
+    script = f"""\
+echo {BEGUN}
+if cat >{shlex.quote(part)} && echo {shlex.quote(f"{sha256}  {part}")} | sha256sum --check --status; then
+    mv {shlex.quote(part)} {shlex.quote(path)}
+    exit
+fi
+rm -f {shlex.quote(part)}
+echo {shlex.quote(cause)} >&2
+exit 1
+"""
     with file.open("rb") as data:
-        return _run(host, [*sudo(host), "sh", "-c", f"umask 077; exec cat >{shlex.quote(path)}"], seconds, data)
+        return _run(host, script, seconds, data)
 
 
-def _run(
-    host: Host, words: list[str], seconds: float, data: IO[bytes] | None = None, text: str | None = None
-) -> Answer:
+def _run(host: Host, script: str, seconds: float, data: IO[bytes] | None = None) -> Answer:
+    text = wrap(script)
     with _identity(host) as key:
-        command = openssh.command(host.ssh, key, words)
+        command = openssh.command(host.ssh, key, shlex.split(privileged_shell(host)))
         try:
-            done = subprocess.run(
-                command, stdin=data, input=text, capture_output=True, text=True, timeout=seconds, check=False
-            )
+            done = _fed(command, text, data, seconds) if data else _told(command, text, seconds)
         except subprocess.TimeoutExpired:
             return Answer(host.name, None, "", f"has not answered after {seconds:g} s; see what that host is doing")
     said = done.stderr.strip().splitlines()
@@ -78,6 +89,38 @@ def _run(
         remedy = f"see that it runs, and that 'ssh -p {host.ssh.port} {host.ssh.user}@{host.ssh.host}' is let in"
         return Answer(host.name, None, done.stdout, f"is not reached: {said[-1] if said else 'ssh ended'}; {remedy}")
     return Answer(host.name, done.returncode, done.stdout, "\n".join(said))
+
+
+def _told(command: list[str], text: str, seconds: float) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds, check=False)
+
+
+def _fed(command: list[str], text: str, data: IO[bytes], seconds: float) -> "subprocess.CompletedProcess[str]":
+    """Runs a command that reads a script, and the data behind it; keeps what it says on standard error."""
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        fed = pool.submit(_feed, process.stdin, process.stdout, text, data)
+        try:
+            process.wait(seconds)
+        finally:
+            process.kill()  # which does nothing to one that has ended
+        fed.result()
+        return subprocess.CompletedProcess(command, process.returncode, "", process.stderr.read().decode())
+
+
+def _feed(into: IO[bytes], said: IO[bytes], script: str, data: IO[bytes]) -> None:
+    """Shells read ahead of the line that they run (dash by 8 KiB), so the data waits for the script to have begun."""
+    with contextlib.suppress(BrokenPipeError), into:  # who ends before all is read says why on standard error
+        into.write(script.encode())
+        into.flush()
+        if any(line.strip() == BEGUN.encode() for line in said):
+            shutil.copyfileobj(data, into)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 from ops.init.asking import Asker
 from settings.draft import HOSTS
 from settings.errors import EXAMPLE, fault
-from settings.fields import Address, Cidr, Endpoint, HttpUrl, Interface, Name, Port, User, refuse
+from settings.fields import Address, Cidr, HttpUrl, Interface, Name, Port, User, refuse
 
 HOST_FORM = "NAME:ADDRESS:ROLE,ROLE"
 HOST_EXAMPLE = "shaolin:192.0.2.11:master"
@@ -230,12 +230,12 @@ def _load_balancer(given: Given, ask: Asker, hosts: tuple[HostAnswer, ...]) -> t
     shared = any("master" in host.roles for host in balancers)
     port = SHARED_API_PORT if shared else API_PORT
     if len(balancers) > 1:
-        address = ask.text("--address", given.address, "Address of the API, of no host's own", kind=Endpoint)
+        address = ask.text("--address", given.address, "Address of the API, of no host's own", kind=Address)
         what = "Network interface of the load balancers that carries it (something else moves it: empty)"
         interface = ask.text("--interface", given.interface, what, "", Interface)
     else:
         usual = balancers[0].address if balancers else None
-        address = ask.text("--address", given.address, "Address of the API", usual, Endpoint)
+        address = ask.text("--address", given.address, "Address of the API", usual, Address)
         interface = given.interface or ""
     return address, ask.text("--api-port", _digits(given.api_port), "Port of the API", port, Port), interface
 

@@ -19,7 +19,7 @@ from ops.init import answers, pins, text
 from ops.init.answers import HOST_FORM, Answers, Given, Source
 from ops.init.asking import Asker
 from ops.init.pins import End, Login, Seen
-from releases import ReleaseError, read_lock, read_release
+from releases import Mirror, ReleaseError, read_lock, read_release
 from releases.store import known_releases, lock_path, relock
 from settings import SettingsError, Stack, known_hosts
 from settings.errors import key
@@ -105,11 +105,18 @@ def _unlocked(source: Source) -> list[str]:
         return [f"{key('release', 'name')}: {source.release}: {error}"]
     path = path_of(source.lock, Path.cwd()) if source.lock else lock_path(source.release)
     try:
-        read_lock(path, source.release, remedy=relock(source.release, output=source.lock or None))
+        read_lock(path, source.release, remedy=relock(source.release, _mirror(source), source.lock or None))
     except ReleaseError as error:
         shown = source.lock or f"releases/{path.name}"
         return [f"{key('release', 'lock')}: {shown}: {error}"]
     return []
+
+
+def _mirror(source: Source) -> Mirror | None:
+    """For a remedy's words: whether these are addresses at all, the check of the whole file tells."""
+    if not (source.mirror_artifacts and source.mirror_images):
+        return None
+    return Mirror.model_construct(artifacts=source.mirror_artifacts, images=source.mirror_images)
 
 
 def _check(written: str, found: Answers) -> None:

@@ -35,6 +35,22 @@ def test_a_changed_file_concerns_the_stacks_that_are_made_of_it(paths: list[str]
     assert concerned(STACKS, paths) == stacks
 
 
+@pytest.mark.parametrize(
+    ("lock", "path", "stacks"),
+    [
+        ("releases/2026.11.prod.lock.yaml", "releases/2026.11.prod.lock.yaml", ["prod"]),
+        ("./releases/ours-2026.11.lock.yaml", "releases/ours-2026.11.lock.yaml", ["prod"]),
+        ("locks/2026.11.yaml", "locks/2026.11.yaml", ["prod"]),
+        ("releases/2026.11.prod.lock.yaml", "releases/2026.11.lock.yaml", ["dev"]),
+        ("releases/2026.11.prod.lock.yaml", "releases/2026.11.yaml", ["dev", "prod"]),
+    ],
+)
+def test_a_lock_concerns_the_stacks_that_read_it(lock: str, path: str, stacks: list[str]) -> None:
+    """A stack with a lock of its own doesn't read the release's, and its own may lie beside that."""
+    files = [StackFile("dev", "", "dev", "2026.11", None), StackFile("prod", "", "prod", "2026.11", lock)]
+    assert concerned(files, [path]) == stacks
+
+
 def test_the_command_reads_paths_and_prints_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'config: {evenkeel:cluster: {environment: staging}, evenkeel:release: {name: "2026.11"}}\n'
     for name in ("dev", "prod"):

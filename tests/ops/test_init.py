@@ -221,6 +221,13 @@ def test_a_release_without_a_lock_is_told_before_the_hosts_are_asked_for(project
     assert "evenkeel:release.lock: releases/2026.11.lock.yaml: does not exist; write it with" in done.stderr
 
 
+def test_a_release_that_a_mirror_serves_is_locked_from_there(project: Path) -> None:
+    """The publishers may be out of reach, and what the mirror has need not be the same."""
+    mirror = ("--mirror-artifacts", "http://m/a", "--mirror-images", "https://i")
+    done = run(project, "--release", "2026.11", *mirror, "--lock", "no.yaml")
+    assert f"write it with `python -m ops lock 2026.11 {' '.join(mirror)} --output no.yaml`" in done.stderr
+
+
 def test_elsewhere_than_in_the_projects_folder_nothing_is_written(project: Path, servers: ssh_hosts.Servers) -> None:
     (project / "Pulumi.yaml").unlink()
     done = run(project, *options(servers))
@@ -280,6 +287,20 @@ def test_at_a_terminal_all_is_asked_and_a_slip_of_the_pen_is_asked_again(
     stack = settings.parse(begun(project)["config"], project)
     assert list(stack.hosts) == list(samples.HOSTS)
     assert (stack.cluster.name, stack.load_balancer.address) == ("mine", "192.0.2.30")
+
+
+@pytest.mark.parametrize("hosts", [HOSTS, ["a:192.0.2.11:master,lb"]], ids=["two balancers", "one"])
+def test_a_name_is_no_address_of_the_api_where_that_is_asked(hosts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be refused with the whole file, once all else had been typed."""
+    typed = iter(["api.example.com", "192.0.2.30"])
+
+    def answer(question: str, default: str = "", **_: object) -> str:
+        return next(typed) if question.startswith("Address of the API") else default
+
+    monkeypatch.setattr("ops.init.asking.Prompt.ask", answer)
+    source = answers.Source(samples.RELEASE, "", "", "")
+    found = answers.rest("mine", Given(tuple(hosts)), Asker(Console(quiet=True), terminal=True), source)
+    assert found.address == "192.0.2.30"
 
 
 def test_no_at_a_terminal_pins_nothing(project: Path, servers: ssh_hosts.Servers) -> None:

@@ -49,7 +49,8 @@ class Site:
         failed = self.parts[-1] in self.failing
         return ssh.Answer(host.name, int(failed), "", UNKNOWN.format(host.name) if failed else "")
 
-    def _send(self, host: Host, file: Path, path: str, seconds: float) -> ssh.Answer:
+    def _send(self, host: Host, file: Path, sha256: str, path: str, seconds: float) -> ssh.Answer:
+        assert sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
         self.parts.append(f"send {host.name}")
         return ssh.Answer(host.name, 0, "", "")
 

@@ -41,6 +41,7 @@ key = tls.PrivateKey("pki-ca", algorithm="ECDSA")
 tls.SelfSignedCert("pki-ca", private_key_pem=key.private_key_pem, is_ca_certificate=True, validity_period_hours=24,
     allowed_uses=["cert_signing"])
 """
+ON_THE_WAY = "masters-are-odd"  # a master takes another's place by way of an even number (docs/hosts.md)
 PRODUCTION = {"--stack staging": "--stack prod", "policy/staging.json": "policy/production.json"}
 FOUND = {
     "host-keys-are-pinned": "host 192.0.2.11: its connection has no hostKey",
@@ -48,7 +49,7 @@ FOUND = {
     "images-are-pinned": "image etcd:3: has no digest",
     "no-container-is-privileged": "container etcd is privileged",
     "secrets-are-secret": "stdin holds a secret in plain text",
-    "masters-are-odd": "2 masters; make them 1 or 3",
+    ON_THE_WAY: "2 masters; make them 1 or 3",
     "masters-survive-a-loss": "2 masters; make them 3 or more",
     "authorities-are-protected": "pki-ca is an authority's and not protected",
 }
@@ -65,7 +66,8 @@ def test_a_mandatory_pack_stops_a_bad_stack_and_names_each_fault(project: Projec
     refused = project.run(*preview, str(CLONE / "policy" / "production.json"))
     assert refused.status != 0, refused.text
     for policy, text in FOUND.items():
-        assert f"[mandatory]  {policy}" in refused.text
+        level = "advisory" if policy == ON_THE_WAY else "mandatory"
+        assert f"[{level}]  {policy}" in refused.text
         assert text in refused.text
     assert "bm90LWEta2V5" not in "".join(line for line in refused.text.splitlines() if "holds a secret" in line)
 
@@ -76,13 +78,22 @@ def test_where_a_policy_is_advisory_it_is_told_and_stops_nothing(project: Projec
     path.write_text('{"all": "advisory"}')
     let_through = project.run(*preview, str(path))
     assert let_through.status == 0, let_through.text
-    assert "[advisory]  masters-are-odd" in let_through.text
+    assert f"[advisory]  {ON_THE_WAY}" in let_through.text
 
 
 def test_every_environment_has_its_levels_and_production_the_strictest() -> None:
+    assert levels()["production"] == {"all": "mandatory", ON_THE_WAY: "advisory"}
+
+
+def test_in_no_environment_is_a_master_kept_from_taking_another_s_place() -> None:
+    """The new one comes first, and the old one goes in a second `up`; settings refuse two, and warn of four."""
+    assert {level.get(ON_THE_WAY, level["all"]) for level in levels().values()} == {"advisory"}
+
+
+def levels() -> dict[str, dict[str, str]]:
+    """What each environment's file says."""
     environments = get_args(Cluster.model_fields["environment"].annotation)
-    levels = {name: json.loads((CLONE / "policy" / f"{name}.json").read_text()) for name in environments}
-    assert levels["production"] == {"all": "mandatory"}
+    return {name: json.loads((CLONE / "policy" / f"{name}.json").read_text()) for name in environments}
 
 
 def test_the_strictest_levels_let_the_program_s_own_stack_through(hostless: dict[str, str], tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """The sudoers file of docs/least-privilege.md lets through what the program really runs on hosts, and nothing else."""
 
-import dataclasses
+import hashlib
+import os
 import re
+import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
 import settings
+from ops import restore, ssh
 from ops.adopt import look
 from render.scripts import privileged_shell, retiring
 from tests.components.composed import control_plane
@@ -24,6 +28,12 @@ SECURE_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SUDO = """#!/bin/sh
 printf '%s\\n' "$*" >>"$ASKED"
 [ "$2" = true ] || cat >/dev/null
+"""
+
+# Keeps the command that the host's shell would be given, and lets no host be asked.
+SSH = """#!/bin/sh
+for command; do :; done
+printf '%s' "$command" >{typed}
 """
 
 
@@ -102,20 +112,41 @@ def test_every_role_that_may_leave_a_host_is_let_through(stack: settings.Stack, 
 def test_what_operators_ask_a_host_is_let_through(
     stack: settings.Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`status`, `verify`, `preflight` and a snapshot by the shell alone; `adopt` by its own words."""
-    assert asked(privileged_shell(stack.hosts["shaolin"]), tmp_path) == ["true", "sh -s"]
-    typed: list[str] = []
+    """By every way that `ops` has to a host: `status`, `preflight` and the like, a snapshot sent, an adoption."""
+    host = stack.hosts["shaolin"]
+    snapshot = tmp_path / "etcd.db"
+    snapshot.write_bytes(b"all of it")
+    digest = hashlib.sha256(b"all of it").hexdigest()
+    ways: dict[str, Callable[[], object]] = {
+        "ops/ssh.py ask": lambda: ssh.ask(host, "id\n"),
+        "ops/ssh.py ask_all": lambda: ssh.ask_all([host], lambda _: "id\n"),
+        "ops/ssh.py send": lambda: ssh.send(host, snapshot, digest, restore.RECEIVED, ssh.SECONDS),
+        "ops/adopt/look.py at": lambda: look.at(host.ssh, "identity"),
+        "ops/adopt/look.py run": lambda: look.run(host.ssh, "identity", "id\n"),
+    }
+    assert set(ways) == ways_of_ops()
+    (tmp_path / "ssh").write_text(SSH.format(typed=shlex.quote(str(tmp_path / "typed"))))
+    (tmp_path / "ssh").chmod(0o755)
+    for name, goes in ways.items():
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+            goes()
+        typed = (tmp_path / "typed").read_text()
+        (tmp_path / "typed").unlink()
+        wanted = asked(typed, tmp_path)
+        assert "sh -s" in wanted, name
+        assert [line for line in wanted if not allowed(line)] == [], name
 
-    def ssh(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        typed.append(command[-1])
-        return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr("subprocess.run", ssh)
-    look.at(dataclasses.replace(stack.hosts["shaolin"].ssh, user=USER), "identity")
-    monkeypatch.undo()
-    assert [line for command in typed for line in asked(command, tmp_path)] == ["sh -s"]
-    assert allowed("true")
-    assert allowed("sh -s")
+def ways_of_ops() -> set[str]:
+    """The functions of modules that make a command for `ssh`, by which others run something on a host."""
+    modules = {path: path.read_text() for path in (DOCS.parent / "ops").rglob("*.py")}
+    return {
+        f"{path.relative_to(DOCS.parent)} {name}"
+        for path, text in modules.items()
+        if "openssh.command(" in text
+        for name in re.findall(r"^def ([a-z]\w*)\(\s*(?:hosts?|ssh):", text, re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize(

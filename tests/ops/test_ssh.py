@@ -1,0 +1,94 @@
+"""What goes to a host over `ssh`: a file arrives whole, or its place stays as it was, whatever shell is there."""
+
+import hashlib
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from ops import ssh
+from settings import Host
+from tests.settings import samples
+
+SIZE = 3_000_000  # more than all that pipes and shells hold back on the way
+SECONDS = 30.0
+# A host is this machine, and its user root: only the last word, the command, matters.
+SSH = """#!/bin/sh
+echo 'a greeting of a login script'
+for command; do :; done
+exec /bin/sh -c "$command"
+"""
+
+
+def program(folder: Path, text: str) -> None:
+    (folder / "ssh").write_text(text)
+    (folder / "ssh").chmod(0o755)
+
+
+@pytest.fixture(params=["dash", "bash"])
+def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """One whose `sh` is this shell."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sh").symlink_to(f"/bin/{request.param}")
+    program(folder, SSH)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return samples.stack(tmp_path).hosts["shaolin"]
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    path = tmp_path / "etcd.db"
+    path.write_bytes(os.urandom(SIZE))
+    return path
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_file_arrives_whole_and_for_root_alone(host: Host, snapshot: Path, tmp_path: Path) -> None:
+    """Dash reads its script ahead: of what follows at once, the first kilobytes would be lost."""
+    place = tmp_path / "it's" / "restore.db"
+    place.parent.mkdir()
+    answer = ssh.send(host, snapshot, digest(snapshot), str(place), SECONDS)
+    assert answer.fault == ""
+    assert digest(place) == digest(snapshot)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert [path.name for path in place.parent.iterdir()] == ["restore.db"]
+
+
+def test_a_file_that_differs_on_arrival_does_not_take_its_place(host: Host, snapshot: Path, tmp_path: Path) -> None:
+    place = tmp_path / "restore.db"
+    place.write_text("of an earlier run")
+    answer = ssh.send(host, snapshot, "0" * 64, str(place), SECONDS)
+    assert answer.code == 1
+    assert answer.words == f"evenkeel: shaolin: {place}: did not arrive whole; see that its folder has room"
+    assert place.read_text() == "of an earlier run"
+    assert not place.with_name("restore.db.part").exists()
+
+
+def test_nothing_of_a_file_is_run_where_it_cannot_be_written(host: Host, snapshot: Path, tmp_path: Path) -> None:
+    """A shell goes on to read what nobody else has read, as root."""
+    snapshot.write_text(f"touch {tmp_path}/run\n" * 100_000)
+    answer = ssh.send(host, snapshot, digest(snapshot), str(tmp_path / "absent" / "restore.db"), SECONDS)
+    assert answer.code == 1
+    assert "did not arrive whole" in answer.words
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_host_that_refuses_before_it_reads_is_told_in_its_words(host: Host, snapshot: Path, tmp_path: Path) -> None:
+    program(tmp_path / "bin", "#!/bin/sh\necho 'may not become root' >&2\nexit 1\n")
+    answer = ssh.send(host, snapshot, digest(snapshot), str(tmp_path / "restore.db"), SECONDS)
+    assert (answer.code, answer.words) == (1, "may not become root")
+
+
+def test_a_host_that_reads_no_further_is_given_up(host: Host, snapshot: Path, tmp_path: Path) -> None:
+    program(tmp_path / "bin", "#!/bin/sh\necho 'evenkeel: begun'\nexec sleep 60\n")
+    started = time.monotonic()
+    answer = ssh.send(host, snapshot, digest(snapshot), str(tmp_path / "restore.db"), 0.5)
+    assert answer.code is None
+    assert "has not answered after 0.5 s" in answer.fault
+    assert time.monotonic() - started < SECONDS
