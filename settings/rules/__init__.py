@@ -42,6 +42,7 @@ REFUSED: tuple[Rule, ...] = (
     harbor_secrets.passwords_are_there,
     harbor_secrets.access_key_has_its_secret_key,
     harbor_secrets.passwords_are_one_line,
+    harbor_secrets.database_password_needs_no_quotes,
     harbor_secrets.certificate_is_complete,
     harbor_secrets.keys_have_their_length,
     harbor_secrets.token_key_signs_tokens,

@@ -100,6 +100,17 @@ def passwords_are_one_line(draft: Draft) -> Iterator[Fault]:
             yield fault([name], HIDDEN, what, f"set it without one, with {setting(name)}")
 
 
+def database_password_needs_no_quotes(draft: Draft) -> Iterator[Fault]:
+    """Core puts it into a line of words as it is (src/common/dao/pgsql.go): a space, a quote or a backslash ends it there,
+    while its migrations, the preflight and everybody else take it whole."""
+    text = draft.secrets.get(DATABASE_PASSWORD, "") if draft.harbor else ""
+    if any(letter in " '\\" for letter in text):
+        remedy = f"give that user of the database another one, and set it with {setting(DATABASE_PASSWORD)}"
+        yield fault(
+            [DATABASE_PASSWORD], HIDDEN, "holds a space, a quote or a backslash, which Harbor can't take", remedy
+        )
+
+
 def keys_have_their_length(draft: Draft) -> Iterator[Fault]:
     """Harbor starts with a key of another length too, and fails when the key is used."""
     if draft.harbor is None:

@@ -64,7 +64,11 @@ def test_a_secret_that_is_needed_is_asked_for_and_one_that_is_not_is_refused(
     assert "hunter" not in line
 
 
+NO_WORD = "holds a space, a quote or a backslash, which Harbor can't take; give that user of the database another one"
 MALFORMED = [
+    ("harborDatabasePassword", "two words", NO_WORD),
+    ("harborDatabasePassword", "'quoted", NO_WORD),
+    ("harborDatabasePassword", "it-ends-in-\\", NO_WORD),
     ("harborSecretKey", "fifteen-letters", "is of 15 characters, not of 16; set exactly 16 printable ASCII"),
     ("harborSecretKey", "sixteen-letters!!", "is of 17 characters, not of 16; set exactly 16 printable ASCII"),
     ("harborSecretKey", "fifteen-letters\n", "holds a line break, which counts as part of the key; set exactly 16"),
