@@ -101,8 +101,8 @@ def passwords_are_one_line(draft: Draft) -> Iterator[Fault]:
 
 
 def database_password_needs_no_quotes(draft: Draft) -> Iterator[Fault]:
-    """Core puts it into a line of words as it is (src/common/dao/pgsql.go): a space, a quote or a backslash ends it there,
-    while its migrations, the preflight and everybody else take it whole."""
+    """Core puts it into a line of words as it is (src/common/dao/pgsql.go), where a space, a quote or a backslash ends
+    it, while its migrations, the preflight and everybody else take it whole."""
     text = draft.secrets.get(DATABASE_PASSWORD, "") if draft.harbor else ""
     if any(letter in " '\\" for letter in text):
         remedy = f"give that user of the database another one, and set it with {setting(DATABASE_PASSWORD)}"
