@@ -59,8 +59,8 @@ retire_lb() {
     stop evenkeel-upstreams
     drop vip lb lb.ca
     forget nginx keepalived
-    if [ -f /etc/nginx/nginx.conf.before-evenkeel ]; then
-        mv -f /etc/nginx/nginx.conf.before-evenkeel /etc/nginx/nginx.conf
+    if [ -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf.before-evenkeel" ]; then
+        mv -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf.before-evenkeel" "$EVENKEEL_ROOT/etc/nginx/nginx.conf"
         systemctl daemon-reload
         systemctl restart nginx || say "warning: nginx does not start with the file that it had before: see 'nginx -t'"
     else
@@ -72,7 +72,7 @@ retire_lb() {
 
 # The pods go with their manifests, as long as a kubelet runs here; where none does, retire_node has ended them.
 retire_master() {
-    [ -e "$EVENKEEL_STATE/applied/etcd.index" ] || [ -d /var/lib/etcd ] || return 0
+    [ -e "$EVENKEEL_STATE/applied/etcd.index" ] || [ -d "$EVENKEEL_ROOT/var/lib/etcd" ] || return 0
     say "taking etcd and the control plane away"
     stop evenkeel-csr-approver evenkeel-handover
     # shellcheck disable=SC2086 # lists are words
@@ -82,7 +82,7 @@ retire_master() {
     }
     systemctl daemon-reload
     await 60 control_plane_ended || fail retire "etcd or an apiserver still runs 60 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
-    rm -rf /var/lib/etcd "$EVENKEEL_STATE/etcd-founding-ticket"
+    rm -rf "$EVENKEEL_ROOT/var/lib/etcd" "$EVENKEEL_STATE/etcd-founding-ticket"
 }
 
 control_plane_ended() {
@@ -98,15 +98,16 @@ retire_node() {
     stop containerd
     end_shims
     remove_network
-    awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni)" { print $2 }' /proc/mounts | sort -r |
+    awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni)" { print $2 }' "$EVENKEEL_ROOT/proc/mounts" | sort -r |
         while read -r node_mount; do umount -l "$node_mount"; done
     for node_group in $NODE_PROGRAMS; do remove_programs "$node_group"; done
     # shellcheck disable=SC2086 # lists are words
     drop $NODE_PARTS
     forget kubelet runtime
     systemctl daemon-reload
-    rm -rf /var/lib/kubelet /var/lib/containerd /run/containerd /var/lib/cni /run/flannel /etc/cni/net.d \
-        /var/log/pods /var/log/containers "$EVENKEEL_STATE/images"
+    rm -rf "$EVENKEEL_ROOT/var/lib/kubelet" "$EVENKEEL_ROOT/var/lib/containerd" "$EVENKEEL_ROOT/run/containerd" \
+        "$EVENKEEL_ROOT/var/lib/cni" "$EVENKEEL_ROOT/run/flannel" "$EVENKEEL_ROOT/etc/cni/net.d" \
+        "$EVENKEEL_ROOT/var/log/pods" "$EVENKEEL_ROOT/var/log/containers" "$EVENKEEL_STATE/images"
 }
 
 # Containers outlive their runtime's end, so they are ended first.
@@ -122,7 +123,7 @@ no_task() {
 
 # Each pod's shim outlives its containers as long as its runtime has not told it to end.
 end_shims() {
-    for shim in /proc/[0-9]*; do
+    for shim in "$EVENKEEL_ROOT/proc"/[0-9]*; do
         case $(tr '\0' ' ' 2>/dev/null <"$shim/cmdline") in
         *"containerd-shim-runc-v2 -namespace k8s.io "*) kill -9 "${shim##*/}" || : ;;
         esac
@@ -153,7 +154,7 @@ remove_programs() {
     programs_table=$EVENKEEL_STATE/artifacts/$1
     [ -f "$programs_table" ] || return 0
     while read -r programs_name programs_sha256 _ programs_folder _; do
-        for program in "$here/unpacked/$programs_name-$programs_sha256"/*; do rm -f "$programs_folder/${program##*/}"; done
+        for program in "$here/unpacked/$programs_name-$programs_sha256"/*; do rm -f "$EVENKEEL_ROOT$programs_folder/${program##*/}"; done
         rm -rf "$here/unpacked/$programs_name-$programs_sha256" "$EVENKEEL_STATE/installed/$programs_name"
     done <"$programs_table"
     drop "$1.artifacts"
@@ -161,9 +162,9 @@ remove_programs() {
 
 # A node that the cluster still knows is one that the stack still has, or had in its last whole run.
 still_in_the_cluster() {
-    cluster_server=$(sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null)
-    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 -o /dev/null --cacert /etc/kubernetes/pki/ca.crt \
-        --cert /var/lib/kubelet/pki/kubelet-client-current.pem "$cluster_server/api/v1/nodes/$NAME"
+    cluster_server=$(sed -n 's/^ *server: *//p' "$EVENKEEL_ROOT/etc/kubernetes/kubelet.conf" 2>/dev/null)
+    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 -o /dev/null --cacert "$EVENKEEL_ROOT/etc/kubernetes/pki/ca.crt" \
+        --cert "$EVENKEEL_ROOT/var/lib/kubelet/pki/kubelet-client-current.pem" "$cluster_server/api/v1/nodes/$NAME"
 }
 
 # The kernel's settings stay as they are until the next boot.
@@ -174,10 +175,10 @@ retire_everything() {
     retire_node
     retire_master
     stop evenkeel-silent-peers
-    rm -rf /etc/kubernetes
+    rm -rf "$EVENKEEL_ROOT/etc/kubernetes"
     drop system silent-peers
     unlock
-    rm -rf "$EVENKEEL_STATE" "$here" /var/cache/evenkeel
+    rm -rf "$EVENKEEL_STATE" "$here" "$EVENKEEL_ROOT/var/cache/evenkeel"
     say "nothing of the stack is left; kernel settings and packet filter rules that were made go with the next boot"
 }
 
