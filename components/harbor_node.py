@@ -78,8 +78,12 @@ class HarborNode(pulumi.ComponentResource):
         self.register_outputs({"address": self._node.address})
 
     def take_turn(self, after: pulumi.Input[Sequence[pulumi.Resource]], admitted_by: Sequence[pulumi.Resource]) -> None:
-        """The turn begins when ``after`` is done and ends once ``admitted_by``, the load balancers, send clients."""
-        left = self.host.run("leave", self._leave_body(), self, after, because=self._runs())
+        """The turn begins when ``after`` is done and ends once ``admitted_by``, the load balancers, send clients.
+
+        When the role is given up, its first step is the one that takes it away: the engine ends the containers before
+        what they depend on, and their provider, with the images, after it.
+        """
+        left = self.host.run("leave", self._leave_body(), self, after, because=self._runs(), retires="hub")
         made: dict[str, Registered] = {}
         for one in self._containers:
             before = [left, self._images[one.image], *(made[service] for service in one.after if service in made)]

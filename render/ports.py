@@ -1,11 +1,13 @@
 """The ports of a host's roles: what will listen there, and what others must reach.
 
-Owns the ports of kubelet, kube-proxy and flannel. Does not own those of the control plane (``render.static_pods``) or
-those that users set (``settings``), nor what is made of either (scripts/preflight.sh).
+Owns the ports of kubelet, kube-proxy and flannel. Does not own those of the control plane (``render.static_pods``), of
+Harbor's containers (``render.harbor``) or those that users set (``settings``), nor what is made of them
+(scripts/preflight.sh).
 """
 
 from collections.abc import Mapping
 
+from render import harbor
 from render.static_pods import (
     API_PORT,
     CONTROLLER_MANAGER_PORT,
@@ -21,6 +23,7 @@ KUBELET_HEALTH_PORT = 10248
 PROXY_METRICS_PORT = 10249
 PROXY_HEALTH_PORT = 10256
 VXLAN_PORT = 8472  # flannel's, as the kernel has it
+LOOPBACK = "127.0.0.1"
 
 
 def listening(stack: Stack, host: Host) -> list[tuple[str, str]]:
@@ -38,24 +41,32 @@ def listening(stack: Stack, host: Host) -> list[tuple[str, str]]:
     if "lb" in host.roles:
         found += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
         found += [(stack.harbor.port, "nginx")] if stack.harbor else []
-    if "hub" in host.roles and stack.harbor:
-        found += [(stack.harbor.port, "docker-proxy")]
+    found += [(port.external, "docker-proxy") for port in _published(stack, host)]
     return [(str(port), program) for port, program in found if port]
 
 
 def entrances(stack: Stack, host: Host) -> str:
     """What the stack's other hosts, or clients, must reach on this one, in the words that a preflight says."""
-    tcp: set[int] = {stack.harbor.port} if stack.harbor and {"lb", "hub"} & {*host.roles} else set()
+    tcp = {port.external for port in _published(stack, host) if port.address != LOOPBACK}
     if "master" in host.roles:
         tcp |= {API_PORT, ETCD_CLIENT_PORT, ETCD_PEER_PORT}
     if "lb" in host.roles:
         tcp |= {stack.load_balancer.port, stack.load_balancer.status_port}
+        tcp |= {stack.harbor.port} if stack.harbor else set()
     if host.name in stack.nodes():
         tcp.add(KUBELET_PORT)
     pods = host.name in stack.nodes() and stack.cluster.cni == "flannel"
     more = [f"UDP {VXLAN_PORT} and what pods send each other"] if pods else []
     more += ["VRRP"] if "lb" in host.roles and stack.load_balancer.vip else []
     return ", ".join([f"TCP {' '.join(str(port) for port in sorted(tcp))}", *more])
+
+
+def _published(stack: Stack, host: Host) -> list[harbor.Port]:
+    """The TCP ports of Harbor's containers on a hub."""
+    if "hub" not in host.roles or stack.harbor is None:
+        return []
+    ports = [port for one in harbor.containers(stack, host) for port in one.ports]
+    return [port for port in ports if port.protocol == "tcp"]
 
 
 def _port(config: Mapping[str, str], key: str, default: int) -> int:

@@ -2,10 +2,10 @@
 # Takes away from this host what a role of it has brought: when the host stays in the stack without that role, and, by
 # hand, when the host itself leaves the stack. What is gone already is no error.
 # Does not own what the cluster knows of the host: membership.sh makes it forget, and has done so before this runs.
-# Usage: retire.sh lb|master|node    does nothing while the stack's settings give this host that role (a node is a master
-#                                    or a worker): a step that is replaced, and not given up, ends here as well
-#        retire.sh everything NAME   all roles, and every trace of the stack; NAME is this host's, so that nobody does it
-#                                    to another one
+# Usage: retire.sh lb|master|node|hub   does nothing while the stack's settings give this host that role (a node is a
+#                                       master or a worker): a step that is replaced, and not given up, ends here as well
+#        retire.sh everything NAME      all roles, and every trace of the stack; NAME is this host's, so that nobody does
+#                                       it to another one
 set -eu
 umask 077
 here=/usr/local/lib/evenkeel
@@ -19,8 +19,16 @@ PLACE=$EVENKEEL_STATE/place
 MASTER_PARTS="etcd etcd.secret apiserver apiserver.secret pki.secret controller-manager controller-manager.secret
     scheduler scheduler.secret csr-approver csr-approver.secret admin.secret"
 MASTER_UNITS="etcd kube-apiserver kube-controller-manager kube-scheduler csr-approver"
-NODE_PARTS="kubelet kubelet.secret ca runtime registries"
+NODE_PARTS="kubelet kubelet.secret ca registries runtime" # the last one says that something is left to do
 NODE_PROGRAMS="kubelet runtime tools"
+HUB_PARTS="harbor.secret harbor"
+HUB_LABEL=evenkeel.revision # on each container that the stack made, and on no other
+HUB_NETWORK=harbor
+HUB_SECONDS_TO_STOP=30
+HUB_DATA=$EVENKEEL_STATE/harbor
+HUB_FOLDERS="log job_logs trivy redis" # what Harbor keeps there, but for the database
+HUB_BACKUPS=$EVENKEEL_ROOT/var/backups/evenkeel/harbor
+TRUST_PART=harbor-trust
 
 # still ROLE: the stack's settings give this host the role.
 still() {
@@ -59,8 +67,8 @@ retire_lb() {
     stop evenkeel-upstreams
     drop vip lb lb.ca
     forget nginx keepalived
-    if [ -f /etc/nginx/nginx.conf.before-evenkeel ]; then
-        mv -f /etc/nginx/nginx.conf.before-evenkeel /etc/nginx/nginx.conf
+    if [ -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf.before-evenkeel" ]; then
+        mv -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf.before-evenkeel" "$EVENKEEL_ROOT/etc/nginx/nginx.conf"
         systemctl daemon-reload
         systemctl restart nginx || say "warning: nginx does not start with the file that it had before: see 'nginx -t'"
     else
@@ -72,7 +80,7 @@ retire_lb() {
 
 # The pods go with their manifests, as long as a kubelet runs here; where none does, retire_node has ended them.
 retire_master() {
-    [ -e "$EVENKEEL_STATE/applied/etcd.index" ] || [ -d /var/lib/etcd ] || return 0
+    [ -e "$EVENKEEL_STATE/applied/etcd.index" ] || [ -d "$EVENKEEL_ROOT/var/lib/etcd" ] || return 0
     say "taking etcd and the control plane away"
     stop evenkeel-csr-approver evenkeel-handover
     # shellcheck disable=SC2086 # lists are words
@@ -82,7 +90,7 @@ retire_master() {
     }
     systemctl daemon-reload
     await 60 control_plane_ended || fail retire "etcd or an apiserver still runs 60 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
-    rm -rf /var/lib/etcd "$EVENKEEL_STATE/etcd-founding-ticket"
+    rm -rf "$EVENKEEL_ROOT/var/lib/etcd" "$EVENKEEL_STATE/etcd-founding-ticket"
 }
 
 control_plane_ended() {
@@ -98,15 +106,17 @@ retire_node() {
     stop containerd
     end_shims
     remove_network
-    awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni)" { print $2 }' /proc/mounts | sort -r |
+    awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni)" { print $2 }' "$EVENKEEL_ROOT/proc/mounts" | sort -r |
         while read -r node_mount; do umount -l "$node_mount"; done
     for node_group in $NODE_PROGRAMS; do remove_programs "$node_group"; done
+    rm -rf "$EVENKEEL_ROOT/var/lib/kubelet" "$EVENKEEL_ROOT/var/lib/containerd" "$EVENKEEL_ROOT/run/containerd" \
+        "$EVENKEEL_ROOT/var/lib/cni" "$EVENKEEL_ROOT/run/flannel" "$EVENKEEL_ROOT/etc/cni/net.d" \
+        "$EVENKEEL_ROOT/var/log/pods" "$EVENKEEL_ROOT/var/log/containers" "$EVENKEEL_STATE/images"
+    still hub || drop_trust
+    forget kubelet runtime
     # shellcheck disable=SC2086 # lists are words
     drop $NODE_PARTS
-    forget kubelet runtime
     systemctl daemon-reload
-    rm -rf /var/lib/kubelet /var/lib/containerd /run/containerd /var/lib/cni /run/flannel /etc/cni/net.d \
-        /var/log/pods /var/log/containers "$EVENKEEL_STATE/images"
 }
 
 # Containers outlive their runtime's end, so they are ended first.
@@ -122,9 +132,14 @@ no_task() {
 
 # Each pod's shim outlives its containers as long as its runtime has not told it to end.
 end_shims() {
-    for shim in /proc/[0-9]*; do
-        case $(tr '\0' ' ' 2>/dev/null <"$shim/cmdline") in
-        *"containerd-shim-runc-v2 -namespace k8s.io "*) kill -9 "${shim##*/}" || : ;;
+    for shim in $(shims k8s.io); do kill -9 "$shim" || :; done
+}
+
+# shims NAMESPACE: the processes that containers have above them; Docker's namespace is moby.
+shims() {
+    for shims_process in "$EVENKEEL_ROOT/proc"/[0-9]*; do
+        case $(tr '\0' ' ' 2>/dev/null <"$shims_process/cmdline") in
+        *"containerd-shim-runc-v2 -namespace $1 "*) echo "${shims_process##*/}" ;;
         esac
     done
 }
@@ -153,31 +168,124 @@ remove_programs() {
     programs_table=$EVENKEEL_STATE/artifacts/$1
     [ -f "$programs_table" ] || return 0
     while read -r programs_name programs_sha256 _ programs_folder _; do
-        for program in "$here/unpacked/$programs_name-$programs_sha256"/*; do rm -f "$programs_folder/${program##*/}"; done
+        for program in "$here/unpacked/$programs_name-$programs_sha256"/*; do rm -f "$EVENKEEL_ROOT$programs_folder/${program##*/}"; done
         rm -rf "$here/unpacked/$programs_name-$programs_sha256" "$EVENKEEL_STATE/installed/$programs_name"
     done <"$programs_table"
     drop "$1.artifacts"
 }
 
+# A node's runtime and a hub's Docker both have it, each with files of its own: whoever changes from one to the other
+# keeps it.
+drop_trust() {
+    drop "$TRUST_PART"
+    rmdir "$EVENKEEL_ROOT/etc/docker/certs.d"/* 2>/dev/null || :
+}
+
+# Docker itself stays, and so do its images and what lies on Harbor's storage. The data's folder goes last: as long as it
+# is there, something is left to do.
+retire_hub() {
+    hub_left || return 0
+    say "taking Harbor away"
+    systemctl stop evenkeel-hub-back.timer evenkeel-hub-back.service 2>/dev/null || :
+    end_containers
+    keep_database
+    forget hub hub.version hub.schema
+    still node || drop_trust
+    # shellcheck disable=SC2086 # a list of words
+    drop $HUB_PARTS
+    systemctl daemon-reload
+    rm -rf "$EVENKEEL_ROOT/etc/evenkeel/harbor" "$EVENKEEL_ROOT/run/evenkeel-harbor"
+    for hub_folder in $HUB_FOLDERS; do remove_data "$HUB_DATA/$hub_folder"; done
+    rmdir "$EVENKEEL_ROOT/etc/evenkeel" "$EVENKEEL_ROOT/etc/systemd/system/docker.service.d" 2>/dev/null || :
+    [ ! -d "$HUB_DATA" ] || remove_data_folder
+}
+
+# Its turn makes the folder of the data; secrets lie here before that.
+hub_left() {
+    [ ! -d "$HUB_DATA" ] || return 0
+    for hub_part in $HUB_PARTS; do
+        if [ -e "$EVENKEEL_STATE/applied/$hub_part.index" ] || [ -e "$EVENKEEL_STATE/staged/$hub_part" ]; then return 0; fi
+    done
+    return 1
+}
+
+# Pulumi ends them too where the role alone leaves, before or after this. Each gets its time, as a database has something
+# to write.
+end_containers() {
+    containers=$(our_containers) || {
+        ! containers_possible || fail retire "Docker does not answer, and containers of Harbor may be on this host" "start it ('systemctl start docker'; 'journalctl -u docker' says why it does not), then do this again"
+        return 0
+    }
+    # shellcheck disable=SC2086 # a list of words
+    [ -z "$containers" ] || docker stop -t "$HUB_SECONDS_TO_STOP" $containers >/dev/null 2>&1 || :
+    await 60 no_container || fail retire "Docker does not remove the containers of Harbor" "see 'docker ps --all --filter label=$HUB_LABEL' and 'journalctl -u docker' on this host, then do this again"
+    [ -n "$(docker ps --all --quiet --filter "network=$HUB_NETWORK")" ] ||
+        docker network rm "$HUB_NETWORK" >/dev/null 2>&1 || :
+}
+
+our_containers() {
+    timeout 60 docker ps --all --quiet --filter "label=$HUB_LABEL" 2>/dev/null
+}
+
+no_container() {
+    containers=$(our_containers) || return 1
+    [ -n "$containers" ] || return 0
+    # shellcheck disable=SC2086 # a list of words
+    docker rm --force --volumes $containers >/dev/null 2>&1 || :
+    return 1
+}
+
+# A turn installs its files before there is a container; and a Docker that was removed may have left some running.
+containers_possible() {
+    [ -e "$EVENKEEL_STATE/applied/harbor.index" ] || return 1
+    command -v docker >/dev/null || [ -n "$(shims moby)" ]
+}
+
+# With a bundled store all that Harbor knew is in this folder, and nowhere else. Cut short between two file systems, mv
+# leaves it whole on the one or on the other.
+keep_database() {
+    [ -n "$(ls -A "$HUB_DATA/database" 2>/dev/null)" ] || {
+        remove_data "$HUB_DATA/database"
+        return
+    }
+    mkdir -p "$HUB_BACKUPS"
+    database_kept=$HUB_BACKUPS/database-$(date -u +%Y%m%dT%H%M%SZ)
+    mv "$HUB_DATA/database" "$database_kept" ||
+        fail retire "the database of Harbor's bundled store cannot be moved to $database_kept" "see to room there, or move $HUB_DATA/database away yourself, then do this again"
+    chmod 0700 "$database_kept"
+    say "the database of Harbor's bundled store is kept as $database_kept"
+}
+
+# remove_data FOLDER: nothing is removed from a file system that is mounted there.
+remove_data() {
+    rm -rf --one-file-system "$1" || fail retire "$1 cannot be removed" "unmount what is mounted there, then do this again"
+}
+
+remove_data_folder() {
+    rmdir "$HUB_DATA" || fail retire "$HUB_DATA has something in it that is not of this stack ($(ls -A "$HUB_DATA"))" "move it away, then do this again"
+}
+
 # A node that the cluster still knows is one that the stack still has, or had in its last whole run.
 still_in_the_cluster() {
-    cluster_server=$(sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null)
-    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 -o /dev/null --cacert /etc/kubernetes/pki/ca.crt \
-        --cert /var/lib/kubelet/pki/kubelet-client-current.pem "$cluster_server/api/v1/nodes/$NAME"
+    cluster_server=$(sed -n 's/^ *server: *//p' "$EVENKEEL_ROOT/etc/kubernetes/kubelet.conf" 2>/dev/null)
+    [ -n "$cluster_server" ] && curl -q -fs --max-time 5 -o /dev/null --cacert "$EVENKEEL_ROOT/etc/kubernetes/pki/ca.crt" \
+        --cert "$EVENKEEL_ROOT/var/lib/kubelet/pki/kubelet-client-current.pem" "$cluster_server/api/v1/nodes/$NAME"
 }
 
 # The kernel's settings stay as they are until the next boot.
 retire_everything() {
     [ "${1:-}" = "$NAME" ] || fail retire "this host is $NAME, not '${1:-}'" "say its own name: retire.sh everything $NAME"
     ! still_in_the_cluster || fail retire "the cluster still has the node $NAME" "take it out of evenkeel:hosts and run up first, so that nothing counts on it"
+    retire_hub
     retire_lb
     retire_node
     retire_master
     stop evenkeel-silent-peers
-    rm -rf /etc/kubernetes
+    rm -rf "$EVENKEEL_ROOT/etc/kubernetes"
+    drop_trust
     drop system silent-peers
     unlock
-    rm -rf "$EVENKEEL_STATE" "$here" /var/cache/evenkeel
+    rm -rf "$EVENKEEL_STATE" "$here" "$EVENKEEL_ROOT/var/cache/evenkeel"
     say "nothing of the stack is left; kernel settings and packet filter rules that were made go with the next boot"
 }
 
@@ -187,6 +295,6 @@ ROLES=" $(sed -n 's/^roles //p' "$PLACE") "
 lock
 case $1 in
 everything) retire_everything "${2:-}" ;;
-lb | master | node) still "$1" || "retire_$1" ;;
-*) fail retire "there is no role $1" "say lb, master, node or everything" ;;
+lb | master | node | hub) still "$1" || "retire_$1" ;;
+*) fail retire "there is no role $1" "say lb, master, node, hub or everything" ;;
 esac

@@ -153,6 +153,22 @@ def test_the_stacks_robots_are_looked_after_after_each_turn_of_a_hub(tmp_path: P
     assert len(robots) >= 2
 
 
+def test_a_hub_that_loses_its_role_is_freed_of_harbor_between_its_containers_and_their_images(tmp_path: Path) -> None:
+    """The engine ends what depends on a step before the step: pulumi-docker is done with the containers by then, and
+    their provider is still needed for the images."""
+    found = registered(tmp_path)
+    given = {name: one for name, one in steps(found).items() if one.inputs.get("delete")}
+    assert {name: one.inputs["delete"] for name, one in given.items()} == dict.fromkeys(
+        ("hub1-leave", "hub2-leave"), "/usr/local/lib/evenkeel/retire.sh hub"
+    )
+    for name, leave in given.items():
+        hub = name.removesuffix("-leave")
+        of_hub = {key: one for key, one in found.items() if key[1].startswith(f"{hub}-")}
+        assert all(name in one.after for (kind, _), one in of_hub.items() if kind == CONTAINER)
+        assert {image for kind, image in of_hub if kind.startswith("docker:index/remoteImage")} <= leave.after
+        assert leave.request.deletedWith.endswith(f"::{hub}"), "a host that leaves as a whole may be lost"
+
+
 def test_a_preview_writes_no_key_and_an_up_writes_one_that_only_its_user_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,12 +191,58 @@ def test_for_evaluation_harbor_brings_its_own_stores_and_says_what_that_means(tr
     assert trial.program.steps({"harbor": bundled}) == []
 
 
+def test_a_hub_that_gives_its_role_up_is_freed_of_harbor(trial: Trial) -> None:
+    """By what an ``up`` runs then; here it is only the host that is told of another role, as prepare.sh would."""
+    retire = "sh /usr/local/lib/evenkeel/retire.sh hub"
+    hosts.run(SECOND, retire, check=True)
+    assert containers(SECOND) != [], "nothing goes while the host is a hub"
+    hosts.run(SECOND, "sed -i 's/^roles .*/roles worker/' /var/lib/evenkeel/place", check=True)
+    for _ in range(2):
+        hosts.run(SECOND, retire, check=True)
+        assert containers(SECOND) == []
+        assert remains(SECOND, *BROUGHT) == ""
+    assert hosts.run(SECOND, ["docker", "network", "inspect", "harbor"]).returncode != 0
+    assert remains(SECOND, FOLDER) != ""
+
+
+def test_a_hub_that_leaves_is_emptied_and_the_bundled_database_is_kept(trial: Trial) -> None:
+    """The last one of this file: what it empties was Harbor."""
+    retire = command("hosts", "sh /usr/local/lib/evenkeel/retire.sh", {"NAME": FIRST})
+    said = hosts.run(FIRST, retire, check=True).stderr
+    assert "nothing of the stack is left" in said
+    assert containers(FIRST) == []
+    assert remains(FIRST, *BROUGHT, "/var/lib/evenkeel", "/usr/local/lib/evenkeel") == ""
+    (kept,) = [name for name in backups(FIRST) if name.startswith("database-")]
+    assert f"{BACKUPS}/{kept}" in said
+    assert hosts.run(FIRST, f"stat -c %a {BACKUPS}/{kept}", check=True).stdout.strip() == "700"
+    assert hosts.run(FIRST, ["ls", "-A", f"{BACKUPS}/{kept}"], check=True).stdout != ""
+
+
+BROUGHT = (
+    "/etc/evenkeel",
+    "/run/evenkeel-harbor",
+    "/etc/tmpfiles.d/evenkeel-harbor.conf",
+    "/etc/systemd/system/docker.service.d/evenkeel-harbor.conf",
+    "/var/lib/evenkeel/harbor",
+    "/var/lib/evenkeel/staged/harbor.secret",
+)
 STARTED = "date -d \"$(docker inspect --format '{{.State.StartedAt}}' harbor-core)\" +%s"
 
 
 def moment(hub: str, command: str) -> int:
     """A time of a hub's clock, in seconds."""
     return int(hosts.run(hub, command, check=True).stdout)
+
+
+def containers(hub: str) -> list[str]:
+    """The ids of Harbor's containers, running or not."""
+    listed = ["docker", "ps", "--all", "--quiet", "--filter", "label=evenkeel.revision"]
+    return hosts.run(hub, listed, check=True).stdout.split()
+
+
+def remains(hub: str, *paths: str) -> str:
+    """Those of the paths that are there."""
+    return hosts.run(hub, f"ls -d {' '.join(paths)} 2>/dev/null").stdout
 
 
 def backups(hub: str) -> list[str]:
