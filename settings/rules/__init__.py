@@ -50,6 +50,7 @@ WARNED: tuple[Rule, ...] = (
     hosts.masters_are_odd_and_several,
     load_balancer.address_moves,
     load_balancer.watches_survive,
+    load_balancer.ports_are_no_services,
     harbor.one_hub_is_not_available,
     harbor.bundled_store_is_a_single_point,
     harbor.address_moves,

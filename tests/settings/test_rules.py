@@ -9,6 +9,8 @@ from settings.rules import promises
 from tests.settings import samples
 
 CLUSTER, CONTROLLERS = "cluster", "cluster.controllerManager.extraArgs"
+MOVED_PROXY = {"config": {"metricsBindAddress": "0.0.0.0:8443"}}
+NODE_PORTS = {"extraArgs": {"service-node-port-range": "8400+9"}}
 
 CLASHES: list[tuple[dict[str, object], list[str]]] = [
     (
@@ -38,6 +40,14 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
     (
         {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.statusPort": 10250},
         ["evenkeel:loadBalancer.statusPort: 10250: is the port of kubelet on host huashan; choose"],
+    ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.port": 8081},
+        ["evenkeel:loadBalancer.port: 8081: is the port of flannel's health on host huashan; choose another port"],
+    ),
+    (
+        {"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 8443, "cluster.kubeProxy": MOVED_PROXY},
+        ["evenkeel:loadBalancer.port: 8443: is the port of kube-proxy's metrics on host emei; choose another port"],
     ),
     (
         {"loadBalancer.statusPort": 6443},
@@ -141,6 +151,15 @@ WARNINGS: list[tuple[dict[str, object], str]] = [
         {"loadBalancer.proxyTimeout": "3s"},
         "evenkeel:loadBalancer.proxyTimeout: 3s: ends every watch and `kubectl logs -f` that is idle for that long",
     ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.port": 30443},
+        "evenkeel:loadBalancer.port: 30443: is a port that a Service may be given (30000-32767), which would take "
+        "nginx's clients on nodes (huashan); choose another port, like 8443",
+    ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "cluster.apiServer": NODE_PORTS},
+        "evenkeel:loadBalancer.statusPort: 8404: is a port that a Service may be given (8400+9), which would take",
+    ),
 ]
 
 
@@ -188,6 +207,19 @@ def test_a_pod_cidr_may_fit_the_nodes_exactly(root: Path) -> None:
 def test_a_load_balancer_may_share_a_master_on_another_port(root: Path) -> None:
     values = changed({"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 8443})
     assert samples.refusals(root, values) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loadBalancer.port": 30443},
+        {"loadBalancer.port": 10249, "hosts.huashan.roles": ["worker", "lb"], "cluster.kubeProxy": MOVED_PROXY},
+        {"loadBalancer.port": 8081, "hosts.huashan.roles": ["worker", "lb"], "cluster.cni": "none"},
+    ],
+    ids=["a-nodes-port-where-no-node-is", "a-port-that-kube-proxy-has-left", "flannels-port-without-flannel"],
+)
+def test_a_port_that_nobody_takes_is_left_to_the_load_balancer(root: Path, changes: dict[str, object]) -> None:
+    assert samples.warnings(root, changed(changes)) == []
 
 
 def test_a_forwarded_ssh_port_is_not_taken_for_the_hosts_own(root: Path) -> None:
