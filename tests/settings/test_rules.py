@@ -258,6 +258,7 @@ FLAG_VALUES = [
     ("apiServer", "anonymous-auth", False, True),
     ("apiServer", "enable-bootstrap-token-auth", "false", "true"),
     ("apiServer", "allow-privileged", "false", "true"),
+    ("apiServer", "audit-log-path", "/var/log/audit.log", "-"),
     ("controllerManager", "leader-elect", False, True),
     ("controllerManager", "bind-address", "192.0.2.11", "0.0.0.0"),
     ("controllerManager", "use-service-account-credentials", False, True),
@@ -275,6 +276,45 @@ def test_a_flag_may_be_tuned_as_far_as_the_promise_goes(
     (line,) = samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: refused}}))
     assert line.startswith(f"evenkeel:cluster.{program}.extraArgs.{flag}: ")
     assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: accepted}})) == []
+
+
+UNSEEN = [
+    ("apiServer", "audit-policy-file", "/etc/kubernetes/audit/policy.yaml"),
+    ("apiServer", "encryption-provider-config", "/etc/kubernetes/enc/enc.yaml"),
+    ("apiServer", "oidc-ca-file", "/etc/kubernetes/pki/../oidc.pem"),
+    ("apiServer", "allow-metric-labels-manifest", "/etc/kubernetes/pki-of-mine/labels.yaml"),
+    ("controllerManager", "flex-volume-plugin-dir", "/usr/libexec/kubernetes/volumes"),
+    ("controllerManager", "pv-recycler-pod-template-filepath-nfs", "/srv/pod.yaml"),
+    ("scheduler", "allow-metric-labels-manifest", "/etc/kubernetes/pki/labels.yaml"),
+    ("scheduler", "write-config-to", "/tmp/config.yaml"),
+    ("etcd", "client-crl-file", "/etc/kubernetes/pki/crl.pem"),
+    ("etcd", "log-outputs", "/var/log/etcd.log"),
+]
+NO_STRANGE_FILES = [
+    ("apiServer", "oidc-ca-file", "/etc/kubernetes/pki/oidc.pem"),
+    ("apiServer", "tracing-config-file", "/etc/ssl/certs/tracing.yaml"),
+    ("apiServer", "audit-log-path", "-"),
+    ("apiServer", "cors-allowed-origins", r"//example\.com(:|$)"),
+    ("apiServer", "oidc-groups-prefix", "/"),
+    ("apiServer", "runtime-config", "api/all=true"),
+    ("controllerManager", "authorization-always-allow-paths", "/healthz,/readyz,/livez"),
+    ("scheduler", "authorization-always-allow-paths", "/healthz"),
+    ("etcd", "client-crl-file", "/etc/kubernetes/pki/etcd/crl.pem"),
+]
+
+
+@pytest.mark.parametrize(("program", "flag", "value"), UNSEEN)
+def test_a_file_that_the_pod_does_not_mount_is_refused(root: Path, program: str, flag: str, value: str) -> None:
+    """The program would not start: at a cluster's birth, or at the first master of a roll."""
+    (line,) = samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: value}}))
+    assert line.startswith(f"evenkeel:cluster.{program}.extraArgs.{flag}: {value}: {promises.OUT_OF_SIGHT}; ")
+
+
+@pytest.mark.parametrize(("program", "flag", "value"), NO_STRANGE_FILES)
+def test_a_file_that_the_pod_mounts_may_be_named_and_a_value_may_look_like_a_path(
+    root: Path, program: str, flag: str, value: str
+) -> None:
+    assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: value}})) == []
 
 
 FIELDS = [
