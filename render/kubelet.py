@@ -87,13 +87,13 @@ def configuration(stack: Stack, host: Host) -> dict[str, Any]:
             base["registerWithTaints"] = [CONTROL_PLANE_TAINT]
     config = merged(base, host.kubelet_config)
     if "registerWithTaints" in base:
-        config["registerWithTaints"] = _with_control_plane_taint(config["registerWithTaints"] or [])
+        config["registerWithTaints"] = _with_control_plane_taint(config["registerWithTaints"])
     return config
 
 
 def tainted(stack: Stack, host: Host) -> bool:
     """Whether the node keeps pods away that don't ask for a master: a kubelet says so only when it registers."""
-    return _keeps_pods_away(configuration(stack, host).get("registerWithTaints") or [])
+    return _keeps_pods_away(configuration(stack, host).get("registerWithTaints", []))
 
 
 def _with_control_plane_taint(taints: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from settings.draft import Draft
 from settings.errors import Fault
-from settings.rules import adopted, harbor, harbor_secrets, hosts, load_balancer, network, promises
+from settings.rules import adopted, harbor, harbor_secrets, hosts, load_balancer, network, promises, trees
 
 Rule = Callable[[Draft], Iterator[Fault]]
 
@@ -23,6 +23,7 @@ REFUSED: tuple[Rule, ...] = (
     network.hosts_lie_outside_the_cidrs,
     network.service_cidr_has_a_fit_size,
     network.pod_cidr_serves_every_node,
+    network.subnet_serves_every_pod,
     load_balancer.somebody_balances,
     load_balancer.vip_is_the_address,
     load_balancer.addresses_are_no_strangers,
@@ -30,6 +31,7 @@ REFUSED: tuple[Rule, ...] = (
     load_balancer.weights_name_masters,
     promises.arguments_keep_promises,
     promises.configuration_keeps_promises,
+    trees.fields_are_of_their_kind,
     harbor.hubs_and_harbor_go_together,
     harbor.hubs_are_hubs_alone,
     harbor.storage_is_the_same_on_all_hubs,

@@ -9,6 +9,7 @@ from settings.rules import promises
 from tests.settings import samples
 
 CLUSTER, CONTROLLERS = "cluster", "cluster.controllerManager.extraArgs"
+FEW_PODS: dict[str, object] = {"cluster.kubelet": {"config": {"maxPods": 5}}}
 MOVED_PROXY = {"config": {"metricsBindAddress": "0.0.0.0:8443"}}
 NODE_PORTS = {"extraArgs": {"service-node-port-range": "8400+9"}}
 
@@ -82,7 +83,7 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
         ["evenkeel:cluster.serviceCidr: 10.244.128.0/17: overlaps cluster.podCidr 10.244.0.0/16; choose two ranges"],
     ),
     (
-        {"cluster.podCidr": "192.0.2.0/25", CONTROLLERS: {"node-cidr-mask-size": 28}},
+        {"cluster.podCidr": "192.0.2.0/25", CONTROLLERS: {"node-cidr-mask-size": 28}, **FEW_PODS},
         [
             f"evenkeel:{key}: {address}: lies within cluster.podCidr 192.0.2.0/25; choose a cluster.podCidr that holds"
             for key, address in [
@@ -117,12 +118,26 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
         ["evenkeel:cluster.podCidr: 10.244.0.0/16: is too small: it holds 2 subnets of /17, and there are 4 nodes"],
     ),
     (
-        {"cluster.podCidr": "172.16.0.0/12", CONTROLLERS: {"node-cidr-mask-size": 29}},
+        {"cluster.podCidr": "172.16.0.0/12", CONTROLLERS: {"node-cidr-mask-size": 29}, **FEW_PODS},
         ["evenkeel:cluster.podCidr: 172.16.0.0/12: is too large: kube-controller-manager divides it into at most 2^16"],
     ),
     (
         {CONTROLLERS: {"node-cidr-mask-size": "many"}},
         [f"evenkeel:{CONTROLLERS}.node-cidr-mask-size: many: is not a size of a node's subnet; use"],
+    ),
+    (
+        {"cluster.kubelet": {"config": {"maxPods": 254}}},
+        ["evenkeel:cluster.kubelet.config.maxPods: 254: is more than the 253 addresses for pods of a node's /24; "
+         "use at most 253, or a smaller cluster.controllerManager.extraArgs.node-cidr-mask-size"],
+    ),
+    (
+        {"hosts.emei.kubelet": {"config": {"maxPods": 110}}, CONTROLLERS: {"node-cidr-mask-size": 26}, **FEW_PODS},
+        ["evenkeel:hosts.emei.kubelet.config.maxPods: 110: is more than the 61 addresses for pods of a node's /26"],
+    ),
+    (
+        {CONTROLLERS: {"node-cidr-mask-size": 26}},
+        [f"evenkeel:{CONTROLLERS}.node-cidr-mask-size: 26: leaves a node 61 addresses for pods, and "
+         "cluster.kubelet.config.maxPods is 110 unless set; set that to at most 61, or use a smaller number here"],
     ),
 ]  # fmt: skip
 
@@ -202,6 +217,19 @@ def test_more_than_seven_masters_are_warned_of(root: Path) -> None:
 def test_a_pod_cidr_may_fit_the_nodes_exactly(root: Path) -> None:
     assert len(samples.stack(root).nodes()) == 4
     assert samples.refusals(root, changed({"cluster.podCidr": "10.244.0.0/22"})) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cluster.kubelet": {"config": {"maxPods": 253}}},
+        {"cluster.kubelet": {"config": {"maxPods": 500}}, CONTROLLERS: {"node-cidr-mask-size": 22}},
+        {"cluster.kubelet": {"config": {"maxPods": 500}}, "cluster.cni": "none"},
+    ],
+    ids=["all-of-the-subnet", "a-larger-subnet", "another-network"],
+)
+def test_a_node_may_take_as_many_pods_as_there_are_addresses_for(root: Path, changes: dict[str, object]) -> None:
+    assert samples.refusals(root, changed(changes)) == []
 
 
 def test_a_load_balancer_may_share_a_master_on_another_port(root: Path) -> None:
@@ -363,3 +391,53 @@ def test_fields_that_users_tune_are_left_to_them(root: Path) -> None:
         "authentication": {"webhook": {"cacheTTL": "1m"}},
         "featureGates": {"NodeSwap": True},
     }
+
+
+TAINT = {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}
+KINDS: list[tuple[str, dict[str, object], str]] = [
+    ("kubelet", {"registerWithTaints": ["dedicated=gpu:NoSchedule"]}, "[...]: is not a list of taints; write it like"),
+    ("kubelet", {"registerWithTaints": [{"effect": "NoSchedule"}]}, "[...]: is not a list of taints"),
+    ("kubelet", {"registerWithTaints": [TAINT, {"key": "dedicated"}]}, "[...]: is not a list of taints"),
+    ("kubelet", {"registerWithTaints": TAINT}, "{...}: is not a list of taints"),
+    ("kubelet", {"registerWithTaints": None}, "null: is not a list of taints"),
+    ("kubelet", {"resolvConf": 5}, "5: is not text; put it in quotes, or leave it out"),
+    ("kubelet", {"cgroupDriver": ["systemd"]}, "[...]: is not text"),
+    ("kubelet", {"failSwapOn": "false"}, "false: is neither true nor false; write true or false without quotes"),
+    ("kubelet", {"failCgroupV1": 0}, "0: is neither true nor false"),
+    ("kubelet", {"maxPods": "150"}, "150: is not a number; write a whole number without quotes"),
+    ("kubelet", {"maxPods": True}, "True: is not a number"),
+    ("kubeProxy", {"metricsBindAddress": 10249}, "10249: is not an address and a port; write it like 127.0.0.1:10249"),
+    ("kubeProxy", {"metricsBindAddress": None}, "null: is not an address and a port"),
+    ("kubeProxy", {"healthzBindAddress": "10.0.0.1:abc"}, "10.0.0.1:abc: is not an address and a port; write it like"),
+    ("kubeProxy", {"healthzBindAddress": "0.0.0.0:65536"}, "0.0.0.0:65536: is not an address and a port"),
+    ("kubeProxy", {"healthzBindAddress": "10.0.0.300:10256"}, "10.0.0.300:10256: is not an address and a port"),
+    ("kubeProxy", {"mode": ["nftables"]}, "[...]: is not text"),
+]
+
+
+@pytest.mark.parametrize(("section", "config", "start"), KINDS)
+def test_a_field_that_is_read_here_is_of_the_kind_that_it_is_read_as(
+    root: Path, section: str, config: dict[str, object], start: str
+) -> None:
+    """They ended in a traceback of whatever read them."""
+    (line,) = samples.refusals(root, changed({f"cluster.{section}.config": config}))
+    assert line.startswith(f"evenkeel:cluster.{section}.config.{[*config][-1]}: {start}")
+    if section == "kubelet":
+        (line,) = samples.refusals(root, changed({"hosts.emei.kubelet": {"config": config}}))
+        assert line.startswith(f"evenkeel:hosts.emei.kubelet.config.{[*config][-1]}: {start}")
+
+
+def test_nothing_in_containerds_tree_is_named_wherever_it_stands(root: Path) -> None:
+    collector = {"io.containerd.gc.v1.scheduler": {"delays": ["1s", None]}}
+    config = {"debug": None, "plugins": collector, "imports": ["/etc/containerd/more.toml"]}
+    assert samples.refusals(root, changed({"cluster.containerd.config": config})) == [
+        f"evenkeel:cluster.containerd.config.{path}: null: is nothing, for which TOML has no form; "
+        "leave the key out to keep containerd's default"
+        for path in ("debug", "plugins.io.containerd.gc.v1.scheduler.delays.1")
+    ]
+
+
+def test_fields_of_their_kind_are_taken(root: Path) -> None:
+    kubelet = {"registerWithTaints": [TAINT], "resolvConf": "", "maxPods": 0, "failSwapOn": False}
+    proxy = {"metricsBindAddress": "[::1]:10249", "healthzBindAddress": "127.0.0.1", "mode": "nftables"}
+    assert samples.refusals(root, changed({"cluster.kubelet.config": kubelet, "cluster.kubeProxy.config": proxy})) == []
