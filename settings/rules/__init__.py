@@ -43,6 +43,7 @@ REFUSED: tuple[Rule, ...] = (
     harbor.port_is_free_on_hubs,
     harbor_secrets.passwords_are_there,
     harbor_secrets.access_key_has_its_secret_key,
+    harbor_secrets.user_has_its_password,
     harbor_secrets.passwords_are_one_line,
     harbor_secrets.certificate_is_complete,
     harbor_secrets.keys_have_their_length,

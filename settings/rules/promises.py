@@ -98,12 +98,15 @@ API_SERVER = Flags(
         **_owned(_FIXED_PORT, "secure-port"),
         **_owned(_PKI, "client-ca-file", "cert-dir"),
         **_owned(_PKI, "etcd-cafile", "etcd-certfile", "etcd-keyfile"),
+        **_owned(_PKI, "service-account-key-file", "service-account-signing-key-file"),
+        **_owned(_PKI, "service-account-signing-endpoint"),
+        "service-account-issuer": ("is whom tokens in use name: no apiserver would take them any more", "remove it"),
         **_owned(_NETWORK, "service-cluster-ip-range"),
         "etcd-prefix": ("would hide every object that the cluster holds", "remove it"),
         "authorization-config": ("would take the place of authorization-mode", "remove it; use authorization-mode"),
     },
     owned_prefixes={
-        **_owned(_PKI, "tls-cert", "tls-private", "tls-sni", "service-account-", "requestheader-"),
+        **_owned(_PKI, "tls-cert", "tls-private", "tls-sni", "requestheader-"),
         **_owned(_PKI, "kubelet-client-", "kubelet-certificate", "proxy-client-"),
     },
     conditions={
@@ -144,7 +147,10 @@ CONTROLLER_MANAGER = Flags(
         **_owned(_PKI, "client-ca-file", "root-ca-file", "service-account-private-key-file", "cert-dir"),
         **_owned(_NETWORK, "cluster-cidr", "service-cluster-ip-range", "allocate-node-cidrs"),
     },
-    owned_prefixes={**_owned(_PKI, "tls-cert", "tls-private", "cluster-signing-", "requestheader-")},
+    owned_prefixes={
+        **_owned(_PKI, "tls-cert", "tls-private", "requestheader-"),
+        **_owned(_PKI, "cluster-signing-cert", "cluster-signing-k", "cluster-signing-legacy-"),
+    },
     conditions={
         "leader-elect": _LEADER,
         "bind-address": _BIND,

@@ -306,6 +306,21 @@ def test_a_flag_may_be_tuned_as_far_as_the_promise_goes(
     assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: accepted}})) == []
 
 
+LIFETIMES = [
+    ("apiServer", "service-account-max-token-expiration", "48h"),
+    ("apiServer", "service-account-extend-token-expiration", False),
+    ("controllerManager", "cluster-signing-duration", "720h"),
+]
+
+
+@pytest.mark.parametrize(("program", "flag", "value"), LIFETIMES)
+def test_how_long_tokens_and_kubelets_certificates_live_is_the_users_to_say(
+    root: Path, program: str, flag: str, value: object
+) -> None:
+    """Their keys are the stack's; kubelets renew both by themselves, however long they live."""
+    assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: value}})) == []
+
+
 UNSEEN = [
     ("apiServer", "audit-policy-file", "/etc/kubernetes/audit/policy.yaml"),
     ("apiServer", "encryption-provider-config", "/etc/kubernetes/enc/enc.yaml"),
