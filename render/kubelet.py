@@ -85,12 +85,23 @@ def configuration(stack: Stack, host: Host) -> dict[str, Any]:
         base["staticPodPath"] = MANIFESTS
         if "worker" not in host.roles:
             base["registerWithTaints"] = [CONTROL_PLANE_TAINT]
-    return merged(base, host.kubelet_config)
+    config = merged(base, host.kubelet_config)
+    if "registerWithTaints" in base:
+        config["registerWithTaints"] = _with_control_plane_taint(config["registerWithTaints"])
+    return config
 
 
 def tainted(stack: Stack, host: Host) -> bool:
     """Whether the node keeps pods away that don't ask for a master: a kubelet says so only when it registers."""
-    taints = configuration(stack, host).get("registerWithTaints") or []
+    return _keeps_pods_away(configuration(stack, host).get("registerWithTaints", []))
+
+
+def _with_control_plane_taint(taints: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A list of the user's own, like the taint that Cilium takes away, says nothing of what a master is there for."""
+    return taints if _keeps_pods_away(taints) else [*taints, CONTROL_PLANE_TAINT]
+
+
+def _keeps_pods_away(taints: list[dict[str, Any]]) -> bool:
     return any(taint["key"] == CONTROL_PLANE_TAINT["key"] for taint in taints)
 
 

@@ -1,13 +1,13 @@
 """The ports of a host's roles: what will listen there, and what others must reach.
 
-Owns the ports of kubelet, kube-proxy and flannel. Does not own those of the control plane (``render.static_pods``), of
-Harbor's containers (``render.harbor``) or those that users set (``settings``), nor what is made of them
-(scripts/preflight.sh).
+Owns the ports of the kubelet and of flannel's tunnel. Does not own those of the control plane (``render.static_pods``),
+of Harbor's containers (``render.harbor``) or those that users set (``settings``), nor what is made of them
+(scripts/preflight.sh). What a port of the user's may not be is told before any host is asked
+(``settings.rules.load_balancer``).
 """
 
-from collections.abc import Mapping
-
 from render import harbor
+from render.addons import flannel
 from render.static_pods import (
     API_PORT,
     CONTROLLER_MANAGER_PORT,
@@ -16,12 +16,10 @@ from render.static_pods import (
     ETCD_PEER_PORT,
     SCHEDULER_PORT,
 )
-from settings import Host, Stack
+from settings import Host, Stack, kube_proxy
 
 KUBELET_PORT = 10250
 KUBELET_HEALTH_PORT = 10248
-PROXY_METRICS_PORT = 10249
-PROXY_HEALTH_PORT = 10256
 VXLAN_PORT = 8472  # flannel's, as the kernel has it
 LOOPBACK = "127.0.0.1"
 
@@ -35,14 +33,14 @@ def listening(stack: Stack, host: Host) -> list[tuple[str, str]]:
         found += [(CONTROLLER_MANAGER_PORT, "kube-controller-manager"), (SCHEDULER_PORT, "kube-scheduler")]
     if host.name in stack.nodes():
         found += [(KUBELET_PORT, "kubelet"), (KUBELET_HEALTH_PORT, "kubelet")]
-        proxy = stack.cluster.kube_proxy.config
-        found += [(_port(proxy, "metricsBindAddress", PROXY_METRICS_PORT), "kube-proxy")]
-        found += [(_port(proxy, "healthzBindAddress", PROXY_HEALTH_PORT), "kube-proxy")]
+        addresses = [kube_proxy.address(stack.cluster.kube_proxy.config, field) for field in kube_proxy.USUAL]
+        found += [(port, "kube-proxy") for _, port in addresses]
+        found += [(flannel.HEALTH_PORT, "flanneld")] if stack.cluster.cni == "flannel" else []
     if "lb" in host.roles:
         found += [(stack.load_balancer.port, "nginx"), (stack.load_balancer.status_port, "nginx")]
         found += [(stack.harbor.port, "nginx")] if stack.harbor else []
     found += [(port.external, "docker-proxy") for port in _published(stack, host)]
-    return [(str(port), program) for port, program in found if port]
+    return [(str(port), program) for port, program in found]
 
 
 def entrances(stack: Stack, host: Host) -> str:
@@ -67,11 +65,3 @@ def _published(stack: Stack, host: Host) -> list[harbor.Port]:
         return []
     ports = [port for one in harbor.containers(stack, host) for port in one.ports]
     return [port for port in ports if port.protocol == "tcp"]
-
-
-def _port(config: Mapping[str, str], key: str, default: int) -> int:
-    """The port of kube-proxy's ``address:port``; 0 where the user has turned it off."""
-    if key not in config:
-        return default
-    port = config[key].rpartition(":")[2]
-    return int(port) if port.isdigit() else 0

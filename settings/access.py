@@ -43,8 +43,8 @@ def warned(hosts: Mapping[str, Host]) -> Iterator[Fault]:
     for name, host in hosts.items():
         if host.ssh.host_key.startswith(known_hosts.LAST_RESORT):
             what = "is known by an RSA key only, which is asked for with SHA-1: OpenSSH refuses that since 8.8"
-            remedy = f"add its Ed25519 key, from `ssh-keyscan -t ed25519 {host.ssh.host}`"
-            yield fault((HOSTS, name, "address"), host.address, what, remedy)
+            remedy = f"add its Ed25519 key, from `ssh-keyscan -p {host.ssh.port} -t ed25519 {host.ssh.host}`"
+            yield fault(_reached_by(name, host.ssh.host != host.address), host.ssh.host, what, remedy)
 
 
 class _Resolver:
@@ -57,8 +57,9 @@ class _Resolver:
 
     def ssh(self, name: str, host: HostSettings) -> Ssh | None:
         target, port = host.ssh.host or host.address, host.ssh.port or self._ssh.port
-        host_key = self._host_key((HOSTS, name, "address"), [target, name], port)
-        settings = host.ssh.bastion or self._ssh.bastion
+        host_key = self._host_key(_reached_by(name, host.ssh.host is not None), [target, name], port)
+        # Null is an answer: this host is reached without the stack's bastion.
+        settings = host.ssh.bastion if "bastion" in host.ssh.model_fields_set else self._ssh.bastion
         bastion = self._bastion(name, host, settings) if settings else None
         if host_key is None or (settings and bastion is None):
             return None
@@ -84,6 +85,11 @@ class _Resolver:
             if missing not in self._draft.faults:
                 self._draft.faults.append(missing)
         return host_key
+
+
+def _reached_by(name: str, for_ssh: bool) -> tuple[str, ...]:
+    """The key of what a host is reached by: the address on the cluster's network, or one for SSH alone."""
+    return (HOSTS, name, "ssh", "host") if for_ssh else (HOSTS, name, "address")
 
 
 def _known_hosts(draft: Draft, ssh: SshSettings, root: Path) -> list[known_hosts.Entry] | None:

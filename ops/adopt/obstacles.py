@@ -15,6 +15,7 @@ from releases import Release
 from render.static_pods import PKI
 from settings import draft, rules
 from settings.fields import Tree
+from settings.rules import promises
 
 OLDEST = (1, 33)
 OLDEST_ETCD = (3, 5, 32)  # every member must be this far before any becomes 3.6
@@ -159,7 +160,7 @@ def _flags_can_be_carried(program: str, given: Mapping[str, str], usual: Mapping
     for name, value in given.items():
         if name in _DECIDED.get(program, ()) and usual.get(name) != value:
             yield f"{program}: --{name}={value}: cannot be another than {usual.get(name, 'none')}; change it first"
-        elif value.startswith("/") and usual.get(name) != value:
+        elif promises.names_file(name, value) and usual.get(name) != value:
             what = f"{program}: --{name}={value}: names a file of this host, which nothing puts on others"
             yield f"{what}; take the flag out first"
 
@@ -177,10 +178,13 @@ def _kubelet_flags_can_be_carried(case: Case) -> Iterator[str]:
 
 
 def _settings_take_it(case: Case) -> Iterator[str]:
-    """What the stack's own rules say of what the cluster can tell; the rest is still the user's to write."""
+    """What the stack's own rules say of what the cluster can tell; the rest is still the user's to write.
+
+    A file that a flag names has been told of already.
+    """
     read = draft.read(case.sections)
     theirs = [fault for fault in [*read.faults, *rules.refused(read)] if fault.key.startswith("evenkeel:cluster.")]
-    yield from dict.fromkeys(str(fault) for fault in theirs)
+    yield from dict.fromkeys(str(fault) for fault in theirs if fault.what != promises.OUT_OF_SIGHT)
 
 
 RULES: tuple[Callable[[Case], Iterator[str]], ...] = (

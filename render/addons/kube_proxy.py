@@ -24,6 +24,7 @@ from render.addons.objects import (
 )
 from render.yaml_text import yaml_text
 from settings import Stack
+from settings.kube_proxy import HEALTH, address
 from settings.merge import merged
 
 NAMESPACE = "kube-system"
@@ -32,7 +33,6 @@ FOLDER = "/var/lib/kube-proxy"
 CONFIG_KEY = "config.conf"
 KUBECONFIG_KEY = "kubeconfig.conf"
 CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount"
-HEALTH_PORT = 10256
 ANY_ADDRESS = ("0.0.0.0", "::")
 LABELS = {"k8s-app": NAME}
 
@@ -89,7 +89,6 @@ def _daemon_set(stack: Stack, data: Mapping[str, str]) -> Object:
 
 
 def _container(stack: Stack) -> Object:
-    health_address = configuration(stack).get("healthzBindAddress") or ANY_ADDRESS[0]
     return {
         "name": NAME,
         "image": stack.release.image(NAME),
@@ -102,24 +101,15 @@ def _container(stack: Stack) -> Object:
             {"name": "xtables-lock", "mountPath": "/run/xtables.lock"},
             {"name": "lib-modules", "mountPath": "/lib/modules", "readOnly": True},
         ],
-        "readinessProbe": _readiness(health_address),
+        "readinessProbe": _readiness(*address(configuration(stack), HEALTH)),
     }
 
 
-def _readiness(health_address: str) -> Object:
+def _readiness(host: str, port: int) -> Object:
     """Asks kube-proxy where it was told to answer. /livez, because /healthz also fails on a node that is being drained
     by an autoscaler, which says nothing about kube-proxy."""
-    host, port = _host_and_port(health_address)
     get: Object = {"path": "/livez", "port": port}
     return {"httpGet": get | ({} if host in ANY_ADDRESS else {"host": host}), "periodSeconds": 5}
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    """As kube-proxy reads it: an address alone keeps the default port."""
-    if network.is_ip(address):
-        return address, HEALTH_PORT
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _yaml(document: Object) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from settings.draft import Draft
 from settings.errors import Fault
-from settings.rules import adopted, harbor, harbor_secrets, hosts, load_balancer, network, promises
+from settings.rules import adopted, harbor, harbor_secrets, hosts, load_balancer, network, promises, trees
 
 Rule = Callable[[Draft], Iterator[Fault]]
 
@@ -23,6 +23,7 @@ REFUSED: tuple[Rule, ...] = (
     network.hosts_lie_outside_the_cidrs,
     network.service_cidr_has_a_fit_size,
     network.pod_cidr_serves_every_node,
+    network.subnet_serves_every_pod,
     load_balancer.somebody_balances,
     load_balancer.vip_is_the_address,
     load_balancer.addresses_are_no_strangers,
@@ -30,6 +31,7 @@ REFUSED: tuple[Rule, ...] = (
     load_balancer.weights_name_masters,
     promises.arguments_keep_promises,
     promises.configuration_keeps_promises,
+    trees.fields_are_of_their_kind,
     harbor.hubs_and_harbor_go_together,
     harbor.hubs_are_hubs_alone,
     harbor.storage_is_the_same_on_all_hubs,
@@ -41,6 +43,7 @@ REFUSED: tuple[Rule, ...] = (
     harbor.port_is_free_on_hubs,
     harbor_secrets.passwords_are_there,
     harbor_secrets.access_key_has_its_secret_key,
+    harbor_secrets.user_has_its_password,
     harbor_secrets.passwords_are_one_line,
     harbor_secrets.database_password_needs_no_quotes,
     harbor_secrets.certificate_is_complete,
@@ -51,6 +54,7 @@ WARNED: tuple[Rule, ...] = (
     hosts.masters_are_odd_and_several,
     load_balancer.address_moves,
     load_balancer.watches_survive,
+    load_balancer.ports_are_no_services,
     harbor.one_hub_is_not_available,
     harbor.bundled_store_is_a_single_point,
     harbor.address_moves,

@@ -16,6 +16,7 @@ from settings.secret_keys import (
     CSRF_KEY,
     DATABASE_PASSWORD,
     PASSWORDS,
+    REDIS_PASSWORD,
     SECRET_KEY,
     STORAGE_SECRET_KEY,
     TOKEN_KEY,
@@ -66,6 +67,14 @@ def access_key_has_its_secret_key(draft: Draft) -> Iterator[Fault]:
     if draft.harbor and STORAGE_SECRET_KEY in draft.secrets and not (s3 and s3.access_key):
         remedy = "set accessKey, or remove the secret"
         yield fault([STORAGE_SECRET_KEY], HIDDEN, "is set, and harbor.storage.s3.accessKey is not", remedy)
+
+
+def user_has_its_password(draft: Draft) -> Iterator[Fault]:
+    """Without a password Redis is asked for none, and the user's name goes nowhere."""
+    redis = draft.harbor.redis if draft.harbor else None
+    if redis and redis.username and REDIS_PASSWORD not in draft.secrets:
+        remedy = f"set it with {setting(REDIS_PASSWORD)}, or remove username"
+        yield fault([REDIS_PASSWORD], None, "is not set, and harbor.redis.username is", remedy)
 
 
 def certificate_is_complete(draft: Draft) -> Iterator[Fault]:

@@ -1,13 +1,15 @@
 """Rules about the load balancer: who serves its address, on which ports, and whom it sends clients to."""
 
+import re
 from collections.abc import Iterator
 
+from settings import kube_proxy
 from settings.draft import HARBOR, HOSTS, Draft
 from settings.errors import Fault, fault, nearest
 from settings.fields import seconds
-from settings.schema import HostSettings, Role
+from settings.schema import Cluster, HostSettings, Role
 
-# What listens on a host of each role, on its own address or on all of them.
+# What listens on a host of each role, whichever of its addresses it is: nginx listens on all of them.
 PORTS: dict[Role, dict[int, str]] = {
     "master": {
         6443: "kube-apiserver",
@@ -16,26 +18,29 @@ PORTS: dict[Role, dict[int, str]] = {
         2381: "etcd's metrics",
         10250: "kubelet",
         10248: "kubelet's health",
-        10249: "kube-proxy's metrics",
-        10256: "kube-proxy's health",
         10257: "kube-controller-manager",
         10259: "kube-scheduler",
     },
     "worker": {
         10250: "kubelet",
         10248: "kubelet's health",
-        10249: "kube-proxy's metrics",
-        10256: "kube-proxy's health",
     },
     "lb": {},
     "hub": {},
 }
+NODES: frozenset[Role] = frozenset(("master", "worker"))
+# What kube-proxy answers with, at addresses that users may set.
+PROXY = {kube_proxy.METRICS: "kube-proxy's metrics", kube_proxy.HEALTH: "kube-proxy's health"}
+FLANNEL_HEALTH_PORT = 8081
+NODE_PORTS_FLAG = "service-node-port-range"
+NODE_PORTS = "30000-32767"  # kube-apiserver's own default
 SHORTEST_PROXY_TIMEOUT = "10m"
 HOSTS_FOR_A_VIP = 2
 
 _ADDRESS, _VIP = ("loadBalancer", "address"), ("loadBalancer", "vip", "address")
 _PORT, _STATUS = ("loadBalancer", "port"), ("loadBalancer", "statusPort")
 HARBOR_ADDRESS, _HARBOR_URL = (HARBOR, "address"), (HARBOR, "url")
+_RANGE = re.compile(r"(?P<first>[0-9]{1,5})(-(?P<last>[0-9]{1,5})|\+(?P<more>[0-9]{1,5}))?")
 
 
 def somebody_balances(draft: Draft) -> Iterator[Fault]:
@@ -112,6 +117,18 @@ def watches_survive(draft: Draft) -> Iterator[Fault]:
         yield fault(["loadBalancer", "proxyTimeout"], balancer.proxy_timeout, what, remedy)
 
 
+def ports_are_no_services(draft: Draft) -> Iterator[Fault]:
+    """Warns where a Service may be given a port of nginx: kube-proxy hands what comes there to the Service."""
+    if draft.cluster is None:
+        return
+    given = draft.cluster.api_server.extra_args.get(NODE_PORTS_FLAG, NODE_PORTS)
+    hosts = [name for name, host in draft.with_role("lb").items() if NODES & {*host.roles}]
+    for path, value, port, remedy in _listened(draft):
+        if hosts and port in _node_ports(given):
+            what = f"is a port that a Service may be given ({given}), which would take nginx's clients on nodes"
+            yield fault(path, value, f"{what} ({', '.join(hosts)})", remedy)
+
+
 def whose(draft: Draft, address: str, of: str) -> str:
     """What is to be known of an address for clients that is no VIP."""
     for name, host in draft.with_role("lb").items():
@@ -123,10 +140,29 @@ def whose(draft: Draft, address: str, of: str) -> str:
 def taken(draft: Draft, host: HostSettings) -> dict[int, str]:
     """The ports of a host that are spoken for, whatever else it may come to run."""
     ports = {port: program for role in host.roles for port, program in PORTS[role].items()}
+    if draft.cluster and NODES & {*host.roles}:
+        ports |= _of_add_ons(draft.cluster)
     # An address for SSH of the host's own may be forwarded to another port than sshd's.
     if draft.ssh and host.ssh.host is None:
         ports[host.ssh.port or draft.ssh.port] = "sshd"
     return ports
+
+
+def _of_add_ons(cluster: Cluster) -> dict[int, str]:
+    config = cluster.kube_proxy.config
+    fields = [field for field in PROXY if kube_proxy.is_address(config, field)]
+    ports = {kube_proxy.address(config, field)[1]: PROXY[field] for field in fields}
+    return ports | ({FLANNEL_HEALTH_PORT: "flannel's health"} if cluster.cni == "flannel" else {})
+
+
+def _node_ports(text: str) -> range:
+    """The ports of a range as kube-apiserver reads it; none where it cannot, which it says by itself."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return range(0)
+    first = int(match["first"])
+    last = int(match["last"]) if match["last"] else first + int(match["more"] or 0)
+    return range(first, last + 1)
 
 
 def _listened(draft: Draft) -> Iterator[tuple[tuple[str, ...], object, int, str]]:

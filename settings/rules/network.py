@@ -11,8 +11,11 @@ LARGEST_SERVICE_CIDR = 12  # kube-apiserver refuses more than 20 bits of address
 NODE_MASK_FLAG = "node-cidr-mask-size"
 NODE_MASK = 24  # kube-controller-manager's own default
 MOST_SUBNET_BITS = 16  # kube-controller-manager refuses more
+MAX_PODS = 110  # the kubelet's own default
+NO_PODS = 3  # of a subnet's addresses: its own, its bridge's and its broadcast
 RESERVED = ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "0.0.0.0/8")
 
+_MASK = ("cluster", "controllerManager", "extraArgs", NODE_MASK_FLAG)
 _POD, _SERVICE = ("cluster", "podCidr"), ("cluster", "serviceCidr")
 
 
@@ -72,6 +75,31 @@ def pod_cidr_serves_every_node(draft: Draft) -> Iterator[Fault]:
     if bits > MOST_SUBNET_BITS:
         what = f"is too large: kube-controller-manager divides it into at most 2^{MOST_SUBNET_BITS} subnets of /{mask}"
         yield fault(_POD, cidr, what, f"choose a /{mask - MOST_SUBNET_BITS} or smaller")
+
+
+def subnet_serves_every_pod(draft: Draft) -> Iterator[Fault]:
+    """A pod on a node whose subnet has no address left waits there, though another node may have some.
+
+    Only with flannel: networks of users' own may give pods their addresses in another way.
+    """
+    cluster = draft.cluster
+    if cluster is None or cluster.cni != "flannel":
+        return
+    mask = _node_mask(cluster.controller_manager.extra_args.get(NODE_MASK_FLAG))
+    if mask is None:
+        return
+    most = max(2 ** (ipaddress.IPV4LENGTH - mask) - NO_PODS, 0)
+    trees = {(HOSTS, name): host.kubelet.config for name, host in draft.hosts.items()}
+    for place, config in ({("cluster",): cluster.kubelet.config} | trees).items():
+        pods = config.get("maxPods")
+        if isinstance(pods, int) and pods > most:
+            what = f"is more than the {most} addresses for pods of a node's /{mask}"
+            remedy = f"use at most {most}, or a smaller {'.'.join(_MASK)}"
+            yield fault((*place, "kubelet", "config", "maxPods"), pods, what, remedy)
+    nodes = [*draft.with_role("master").values(), *draft.with_role("worker").values()]
+    if most < MAX_PODS and any("maxPods" not in {**cluster.kubelet.config, **node.kubelet.config} for node in nodes):
+        what = f"leaves a node {most} addresses for pods, and cluster.kubelet.config.maxPods is {MAX_PODS} unless set"
+        yield fault(_MASK, mask, what, f"set that to at most {most}, or use a smaller number here")
 
 
 def _node_mask(argument: str | None) -> int | None:

@@ -4,6 +4,8 @@ Owns: the table of what a user's flag or field may not say, and why.
 Does not own: what Evenkeel itself sets (``render``).
 """
 
+import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -31,11 +33,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class Flags:
-    """What one program's ``extraArgs`` may not say: whole flags, flags by how they begin, and values."""
+    """What one program's ``extraArgs`` may not say: whole flags, flags by how they begin, and values.
+
+    ``sees``: the folders of the host that its pod mounts; files are nowhere else.
+    """
 
     owned: Mapping[str, Reason]
     owned_prefixes: Mapping[str, Reason]
     conditions: Mapping[str, Condition]
+    sees: tuple[str, ...] = ()
 
 
 def _includes(*wanted: str) -> Check:
@@ -64,6 +70,10 @@ def _has_loopback(value: str) -> bool:
     return value in {"127.0.0.1", "0.0.0.0", "::"}
 
 
+def _is_standard_out(value: str) -> bool:
+    return value == "-"
+
+
 def _owned(reason: Reason, *names: str) -> dict[str, Reason]:
     return dict.fromkeys(names, reason)
 
@@ -75,6 +85,8 @@ _FIXED_PORT: Reason = ("would move what probes, health gates and the load balanc
 _NETWORK: Reason = ("would differ from what others use", "remove it; set cluster.podCidr or cluster.serviceCidr")
 _LOCAL: Reason = ("would lead away from the host's own apiserver", "remove it")
 _NO_FILE: Reason = ("names a file that nothing puts on the hosts", "remove it; use the program's own flags")
+OUT_OF_SIGHT = "is outside of what its pod mounts of the host"
+_PKI_FOLDER = "/etc/kubernetes/pki"
 _MEMBER: Reason = ("decides how a member forms or joins the cluster, which happens once", "remove it")
 _LEADER = Condition(_is_true, "would run several leaders at once", "leave it true")
 _BIND = Condition(_has_loopback, "would not answer at 127.0.0.1, where its probes ask", "use 127.0.0.1 or 0.0.0.0")
@@ -86,12 +98,15 @@ API_SERVER = Flags(
         **_owned(_FIXED_PORT, "secure-port"),
         **_owned(_PKI, "client-ca-file", "cert-dir"),
         **_owned(_PKI, "etcd-cafile", "etcd-certfile", "etcd-keyfile"),
+        **_owned(_PKI, "service-account-key-file", "service-account-signing-key-file"),
+        **_owned(_PKI, "service-account-signing-endpoint"),
+        "service-account-issuer": ("is whom tokens in use name: no apiserver would take them any more", "remove it"),
         **_owned(_NETWORK, "service-cluster-ip-range"),
         "etcd-prefix": ("would hide every object that the cluster holds", "remove it"),
         "authorization-config": ("would take the place of authorization-mode", "remove it; use authorization-mode"),
     },
     owned_prefixes={
-        **_owned(_PKI, "tls-cert", "tls-private", "tls-sni", "service-account-", "requestheader-"),
+        **_owned(_PKI, "tls-cert", "tls-private", "tls-sni", "requestheader-"),
         **_owned(_PKI, "kubelet-client-", "kubelet-certificate", "proxy-client-"),
     },
     conditions={
@@ -119,7 +134,11 @@ API_SERVER = Flags(
         ),
         "enable-bootstrap-token-auth": Condition(_is_true, "would keep new nodes from joining", "leave it true"),
         "allow-privileged": Condition(_is_true, "would keep kube-proxy and the CNI from running", "leave it true"),
+        "audit-log-path": Condition(
+            _is_standard_out, "would be lost with the container, which mounts no folder for it", "use -, the pod's log"
+        ),
     },
+    sees=("/etc/ssl/certs", _PKI_FOLDER),
 )
 CONTROLLER_MANAGER = Flags(
     owned={
@@ -128,7 +147,10 @@ CONTROLLER_MANAGER = Flags(
         **_owned(_PKI, "client-ca-file", "root-ca-file", "service-account-private-key-file", "cert-dir"),
         **_owned(_NETWORK, "cluster-cidr", "service-cluster-ip-range", "allocate-node-cidrs"),
     },
-    owned_prefixes={**_owned(_PKI, "tls-cert", "tls-private", "cluster-signing-", "requestheader-")},
+    owned_prefixes={
+        **_owned(_PKI, "tls-cert", "tls-private", "requestheader-"),
+        **_owned(_PKI, "cluster-signing-cert", "cluster-signing-k", "cluster-signing-legacy-"),
+    },
     conditions={
         "leader-elect": _LEADER,
         "bind-address": _BIND,
@@ -146,6 +168,7 @@ CONTROLLER_MANAGER = Flags(
             f"use a number from {SMALLEST_NODE_MASK} to {LARGEST_NODE_MASK}",
         ),
     },
+    sees=("/etc/ssl/certs", _PKI_FOLDER),
 )
 SCHEDULER = Flags(
     owned={
@@ -176,6 +199,13 @@ ETCD = Flags(
             "include InitialCorruptCheck=true",
         ),
     },
+    sees=(f"{_PKI_FOLDER}/etcd", "/var/lib/etcd"),
+)
+# By its name, as Kubernetes' programs and etcd name theirs: a value may begin with / and be no path, like a list of
+# the API's own paths, or a regular expression.
+_FILE_FLAG = re.compile(
+    r"(.*-)?((ca|cert|key)?file|filepath-[a-z]+|cert|certificate|certificate-authority|key|cert-key|(kube)?config|dir"
+    r"|path|manifest)|service-account-signing-endpoint|write-config-to|log-outputs"
 )
 
 Path = tuple[str, ...]
@@ -242,6 +272,11 @@ def arguments_keep_promises(draft: Draft) -> Iterator[Fault]:
     yield from _arguments("etcd", cluster.etcd.extra_args, ETCD)
 
 
+def names_file(flag: str, value: str) -> bool:
+    """Whether a flag names a file or a folder of the host that the program runs on."""
+    return value.startswith("/") and _FILE_FLAG.fullmatch(flag) is not None
+
+
 def configuration_keeps_promises(draft: Draft) -> Iterator[Fault]:
     """No field of the user's takes the place of one that a promise rests on."""
     for name, host in draft.hosts.items():
@@ -263,6 +298,14 @@ def _arguments(program: str, arguments: Mapping[str, str], flags: Flags) -> Iter
             yield fault(path, value, *reason)
         elif condition and not condition.holds(value):
             yield fault(path, value, condition.what, condition.remedy)
+        elif names_file(flag, value) and not _is_seen(value, flags.sees):
+            folders = " or ".join(flags.sees)
+            remedy = f"put the file below {folders} on every master and name that, or remove it"
+            yield fault(path, value, OUT_OF_SIGHT, remedy if folders else "remove it; use the program's own flags")
+
+
+def _is_seen(path: str, folders: tuple[str, ...]) -> bool:
+    return any(f"{posixpath.normpath(path)}/".startswith(f"{folder}/") for folder in folders)
 
 
 def _fields(place: Path, config: Tree, owned: Mapping[Path, Reason]) -> Iterator[Fault]:

@@ -5,14 +5,19 @@ from typing import Any
 
 import settings
 from render import ports
+from settings import draft
+from settings.rules import load_balancer
 from tests.pages import DOCS
 from tests.settings import samples
+
+EVERYWHERE = {22}  # sshd's, which a preflight finds taken by what it comes through
 
 
 def test_each_role_brings_its_ports(tmp_path: Path) -> None:
     stack = samples.stack(tmp_path)
     listening = {name: dict(ports.listening(stack, host)) for name, host in stack.hosts.items()}
     node = {"10250": "kubelet", "10248": "kubelet", "10249": "kube-proxy", "10256": "kube-proxy"}
+    node["8081"] = "flanneld"
     etcd = {"2379": "etcd", "2380": "etcd", "2381": "etcd"}
     control_plane = {"6443": "kube-apiserver", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
     assert listening["shaolin"] == node | etcd | control_plane
@@ -72,7 +77,20 @@ def test_harbors_log_is_no_business_of_a_firewall(tmp_path: Path) -> None:
 
 
 def test_ports_that_the_user_moved_are_the_ones_that_are_checked(tmp_path: Path) -> None:
+    """An empty address is kube-proxy's usual one, and an address alone keeps the usual port."""
     proxy = {"config": {"metricsBindAddress": "127.0.0.1:20249", "healthzBindAddress": ""}}
-    stack = samples.stack(tmp_path, {"cluster": {**samples.values()["cluster"], "kubeProxy": proxy}})
+    cluster = {**samples.values()["cluster"], "kubeProxy": proxy, "cni": "none"}
+    stack = samples.stack(tmp_path, {"cluster": cluster})
     listening = dict(ports.listening(stack, stack.hosts["huashan"]))
-    assert listening == {"10250": "kubelet", "10248": "kubelet", "20249": "kube-proxy"}
+    assert listening == {"10250": "kubelet", "10248": "kubelet", "20249": "kube-proxy", "10256": "kube-proxy"}
+
+
+def test_a_port_that_the_settings_refuse_is_one_that_will_be_taken_and_the_other_way_round(tmp_path: Path) -> None:
+    """The two tables are apart, as settings know nothing of what is made of them."""
+    values = samples.values()
+    values["cluster"]["kubeProxy"] = {"config": {"metricsBindAddress": "0.0.0.0:8443", "healthzBindAddress": "0.0.0.0"}}
+    samples.write_files(tmp_path)
+    stack, read = settings.parse(values, tmp_path), draft.read(values)
+    for name in ("shaolin", "huashan"):
+        listening = {int(port) for port, _ in ports.listening(stack, stack.hosts[name])}
+        assert set(load_balancer.taken(read, read.hosts[name])) == listening | EVERYWHERE, name

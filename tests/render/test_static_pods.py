@@ -9,6 +9,7 @@ import yaml
 from releases import read_release
 from render import static_pods
 from settings import Stack
+from settings.rules import promises
 from tests.schemas import assert_valid
 from tests.settings import samples
 
@@ -31,6 +32,21 @@ def test_every_manifest_is_a_pod_by_the_releases_own_schema(stack: Stack) -> Non
     files += [static_pods.kube_controller_manager(stack), static_pods.kube_scheduler(stack)]
     assert_valid([yaml.safe_load(file.content) for file in files])
     assert {file.mode for file in files} == {"0600"}
+
+
+def test_the_settings_know_which_folders_a_pod_sees(stack: Stack) -> None:
+    """They refuse a flag that names a file elsewhere, and know nothing of how pods are made."""
+    host = stack.hosts["wudang"]
+    pods = [
+        (promises.API_SERVER, static_pods.kube_apiserver(stack, host)),
+        (promises.CONTROLLER_MANAGER, static_pods.kube_controller_manager(stack)),
+        (promises.SCHEDULER, static_pods.kube_scheduler(stack)),
+        (promises.ETCD, static_pods.etcd(stack, host)),
+    ]
+    for known, file in pods:
+        volumes = [volume["hostPath"] for volume in yaml.safe_load(file.content)["spec"]["volumes"]]
+        folders = {volume["path"] for volume in volumes if volume["type"] != "File"}
+        assert set(known.sees) == folders, file.path
 
 
 def test_an_apiserver_advertises_its_own_address_and_knows_every_etcd_member(stack: Stack) -> None:

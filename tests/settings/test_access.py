@@ -87,11 +87,27 @@ def test_a_host_without_a_host_key_is_refused_with_the_command_that_reads_it(roo
     assert "ssh-keyscan -p 22 192.0.2.12" in line
 
 
+def test_a_host_with_an_address_for_ssh_alone_is_refused_by_that_key(root: Path) -> None:
+    values = samples.put(samples.values(), "hosts.lb1.ssh", {"host": "outside.example.com", "port": 2222})
+    (line,) = samples.refusals(root, values)
+    assert line.startswith("evenkeel:hosts.lb1.ssh.host: outside.example.com: has no host key for port 2222 in known_")
+
+
 def test_a_host_that_has_only_an_rsa_key_is_warned_of(root: Path) -> None:
     text = (root / "known_hosts").read_text().replace(samples.host_key("emei"), RSA_KEY)
     (root / "known_hosts").write_text(text)
     (line,) = samples.warnings(root, samples.values())
     assert line.startswith("evenkeel:hosts.emei.address: 192.0.2.13: is known by an RSA key only")
+    assert "`ssh-keyscan -p 22 -t ed25519 192.0.2.13`" in line
+
+
+def test_the_key_that_is_missing_is_read_at_the_port_at_which_the_host_answers(root: Path) -> None:
+    with (root / "known_hosts").open("a") as file:
+        file.write(f"[outside.example.com]:2222 {RSA_KEY}\n")
+    values = samples.put(samples.values(), "hosts.emei.ssh", {"host": "outside.example.com", "port": 2222})
+    (line,) = samples.warnings(root, values)
+    assert line.startswith("evenkeel:hosts.emei.ssh.host: outside.example.com: is known by an RSA key only")
+    assert "`ssh-keyscan -p 2222 -t ed25519 outside.example.com`" in line
 
 
 def test_a_host_lays_its_own_ssh_settings_over_the_stacks(root: Path) -> None:
@@ -114,6 +130,16 @@ def test_a_host_lays_its_own_ssh_settings_over_the_stacks(root: Path) -> None:
     assert wudang.bastion is not None
     assert (emei.bastion.user, wudang.bastion.user) == ("jump", "deploy")
     assert (emei.bastion.port, emei.bastion.host_key) == (2200, ED25519_KEY)
+
+
+def test_a_host_may_be_reached_without_the_stacks_bastion(root: Path) -> None:
+    with (root / "known_hosts").open("a") as file:
+        file.write(f"bastion.example.com {ED25519_KEY}\n")
+    values = samples.put(samples.values(), "ssh.bastion", {"host": "bastion.example.com"})
+    values["hosts"]["lb1"]["ssh"] = {"bastion": None}
+    values["hosts"]["lb2"]["ssh"] = {"user": "admin"}
+    hosts = settings.parse(values, root).hosts
+    assert [name for name, host in hosts.items() if host.ssh.bastion is None] == ["lb1"]
 
 
 def test_a_bastion_without_a_host_key_is_told_once(root: Path) -> None:

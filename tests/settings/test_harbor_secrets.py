@@ -36,6 +36,11 @@ MISSING: list[tuple[dict[str, object], str]] = [
         "evenkeel:harborStorageSecretKey: (not shown): is set, and harbor.storage.s3.accessKey is not; set accessKey",
     ),
     (
+        {"harbor.redis.username": "harbor"},
+        "evenkeel:harborRedisPassword: (not set): is not set, and harbor.redis.username is; set it with "
+        "`pulumi config set --secret evenkeel:harborRedisPassword`, or remove username",
+    ),
+    (
         {"harborCertificateKey": "hunter3"},
         "evenkeel:harborCertificateKey: (not shown): is set, and harbor.certificate is not; name the certificate's",
     ),

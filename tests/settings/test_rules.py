@@ -9,6 +9,9 @@ from settings.rules import promises
 from tests.settings import samples
 
 CLUSTER, CONTROLLERS = "cluster", "cluster.controllerManager.extraArgs"
+FEW_PODS: dict[str, object] = {"cluster.kubelet": {"config": {"maxPods": 5}}}
+MOVED_PROXY = {"config": {"metricsBindAddress": "0.0.0.0:8443"}}
+NODE_PORTS = {"extraArgs": {"service-node-port-range": "8400+9"}}
 
 CLASHES: list[tuple[dict[str, object], list[str]]] = [
     (
@@ -38,6 +41,14 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
     (
         {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.statusPort": 10250},
         ["evenkeel:loadBalancer.statusPort: 10250: is the port of kubelet on host huashan; choose"],
+    ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.port": 8081},
+        ["evenkeel:loadBalancer.port: 8081: is the port of flannel's health on host huashan; choose another port"],
+    ),
+    (
+        {"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 8443, "cluster.kubeProxy": MOVED_PROXY},
+        ["evenkeel:loadBalancer.port: 8443: is the port of kube-proxy's metrics on host emei; choose another port"],
     ),
     (
         {"loadBalancer.statusPort": 6443},
@@ -72,7 +83,7 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
         ["evenkeel:cluster.serviceCidr: 10.244.128.0/17: overlaps cluster.podCidr 10.244.0.0/16; choose two ranges"],
     ),
     (
-        {"cluster.podCidr": "192.0.2.0/25", CONTROLLERS: {"node-cidr-mask-size": 28}},
+        {"cluster.podCidr": "192.0.2.0/25", CONTROLLERS: {"node-cidr-mask-size": 28}, **FEW_PODS},
         [
             f"evenkeel:{key}: {address}: lies within cluster.podCidr 192.0.2.0/25; choose a cluster.podCidr that holds"
             for key, address in [
@@ -107,12 +118,26 @@ CLASHES: list[tuple[dict[str, object], list[str]]] = [
         ["evenkeel:cluster.podCidr: 10.244.0.0/16: is too small: it holds 2 subnets of /17, and there are 4 nodes"],
     ),
     (
-        {"cluster.podCidr": "172.16.0.0/12", CONTROLLERS: {"node-cidr-mask-size": 29}},
+        {"cluster.podCidr": "172.16.0.0/12", CONTROLLERS: {"node-cidr-mask-size": 29}, **FEW_PODS},
         ["evenkeel:cluster.podCidr: 172.16.0.0/12: is too large: kube-controller-manager divides it into at most 2^16"],
     ),
     (
         {CONTROLLERS: {"node-cidr-mask-size": "many"}},
         [f"evenkeel:{CONTROLLERS}.node-cidr-mask-size: many: is not a size of a node's subnet; use"],
+    ),
+    (
+        {"cluster.kubelet": {"config": {"maxPods": 254}}},
+        ["evenkeel:cluster.kubelet.config.maxPods: 254: is more than the 253 addresses for pods of a node's /24; "
+         "use at most 253, or a smaller cluster.controllerManager.extraArgs.node-cidr-mask-size"],
+    ),
+    (
+        {"hosts.emei.kubelet": {"config": {"maxPods": 110}}, CONTROLLERS: {"node-cidr-mask-size": 26}, **FEW_PODS},
+        ["evenkeel:hosts.emei.kubelet.config.maxPods: 110: is more than the 61 addresses for pods of a node's /26"],
+    ),
+    (
+        {CONTROLLERS: {"node-cidr-mask-size": 26}},
+        [f"evenkeel:{CONTROLLERS}.node-cidr-mask-size: 26: leaves a node 61 addresses for pods, and "
+         "cluster.kubelet.config.maxPods is 110 unless set; set that to at most 61, or use a smaller number here"],
     ),
 ]  # fmt: skip
 
@@ -140,6 +165,15 @@ WARNINGS: list[tuple[dict[str, object], str]] = [
     (
         {"loadBalancer.proxyTimeout": "3s"},
         "evenkeel:loadBalancer.proxyTimeout: 3s: ends every watch and `kubectl logs -f` that is idle for that long",
+    ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "loadBalancer.port": 30443},
+        "evenkeel:loadBalancer.port: 30443: is a port that a Service may be given (30000-32767), which would take "
+        "nginx's clients on nodes (huashan); choose another port, like 8443",
+    ),
+    (
+        {"hosts.huashan.roles": ["worker", "lb"], "cluster.apiServer": NODE_PORTS},
+        "evenkeel:loadBalancer.statusPort: 8404: is a port that a Service may be given (8400+9), which would take",
     ),
 ]
 
@@ -185,9 +219,35 @@ def test_a_pod_cidr_may_fit_the_nodes_exactly(root: Path) -> None:
     assert samples.refusals(root, changed({"cluster.podCidr": "10.244.0.0/22"})) == []
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cluster.kubelet": {"config": {"maxPods": 253}}},
+        {"cluster.kubelet": {"config": {"maxPods": 500}}, CONTROLLERS: {"node-cidr-mask-size": 22}},
+        {"cluster.kubelet": {"config": {"maxPods": 500}}, "cluster.cni": "none"},
+    ],
+    ids=["all-of-the-subnet", "a-larger-subnet", "another-network"],
+)
+def test_a_node_may_take_as_many_pods_as_there_are_addresses_for(root: Path, changes: dict[str, object]) -> None:
+    assert samples.refusals(root, changed(changes)) == []
+
+
 def test_a_load_balancer_may_share_a_master_on_another_port(root: Path) -> None:
     values = changed({"hosts.emei.roles": ["master", "lb"], "loadBalancer.port": 8443})
     assert samples.refusals(root, values) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loadBalancer.port": 30443},
+        {"loadBalancer.port": 10249, "hosts.huashan.roles": ["worker", "lb"], "cluster.kubeProxy": MOVED_PROXY},
+        {"loadBalancer.port": 8081, "hosts.huashan.roles": ["worker", "lb"], "cluster.cni": "none"},
+    ],
+    ids=["a-nodes-port-where-no-node-is", "a-port-that-kube-proxy-has-left", "flannels-port-without-flannel"],
+)
+def test_a_port_that_nobody_takes_is_left_to_the_load_balancer(root: Path, changes: dict[str, object]) -> None:
+    assert samples.warnings(root, changed(changes)) == []
 
 
 def test_a_forwarded_ssh_port_is_not_taken_for_the_hosts_own(root: Path) -> None:
@@ -226,6 +286,7 @@ FLAG_VALUES = [
     ("apiServer", "anonymous-auth", False, True),
     ("apiServer", "enable-bootstrap-token-auth", "false", "true"),
     ("apiServer", "allow-privileged", "false", "true"),
+    ("apiServer", "audit-log-path", "/var/log/audit.log", "-"),
     ("controllerManager", "leader-elect", False, True),
     ("controllerManager", "bind-address", "192.0.2.11", "0.0.0.0"),
     ("controllerManager", "use-service-account-credentials", False, True),
@@ -243,6 +304,60 @@ def test_a_flag_may_be_tuned_as_far_as_the_promise_goes(
     (line,) = samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: refused}}))
     assert line.startswith(f"evenkeel:cluster.{program}.extraArgs.{flag}: ")
     assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: accepted}})) == []
+
+
+LIFETIMES = [
+    ("apiServer", "service-account-max-token-expiration", "48h"),
+    ("apiServer", "service-account-extend-token-expiration", False),
+    ("controllerManager", "cluster-signing-duration", "720h"),
+]
+
+
+@pytest.mark.parametrize(("program", "flag", "value"), LIFETIMES)
+def test_how_long_tokens_and_kubelets_certificates_live_is_the_users_to_say(
+    root: Path, program: str, flag: str, value: object
+) -> None:
+    """Their keys are the stack's; kubelets renew both by themselves, however long they live."""
+    assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: value}})) == []
+
+
+UNSEEN = [
+    ("apiServer", "audit-policy-file", "/etc/kubernetes/audit/policy.yaml"),
+    ("apiServer", "encryption-provider-config", "/etc/kubernetes/enc/enc.yaml"),
+    ("apiServer", "oidc-ca-file", "/etc/kubernetes/pki/../oidc.pem"),
+    ("apiServer", "allow-metric-labels-manifest", "/etc/kubernetes/pki-of-mine/labels.yaml"),
+    ("controllerManager", "flex-volume-plugin-dir", "/usr/libexec/kubernetes/volumes"),
+    ("controllerManager", "pv-recycler-pod-template-filepath-nfs", "/srv/pod.yaml"),
+    ("scheduler", "allow-metric-labels-manifest", "/etc/kubernetes/pki/labels.yaml"),
+    ("scheduler", "write-config-to", "/tmp/config.yaml"),
+    ("etcd", "client-crl-file", "/etc/kubernetes/pki/crl.pem"),
+    ("etcd", "log-outputs", "/var/log/etcd.log"),
+]
+NO_STRANGE_FILES = [
+    ("apiServer", "oidc-ca-file", "/etc/kubernetes/pki/oidc.pem"),
+    ("apiServer", "tracing-config-file", "/etc/ssl/certs/tracing.yaml"),
+    ("apiServer", "audit-log-path", "-"),
+    ("apiServer", "cors-allowed-origins", r"//example\.com(:|$)"),
+    ("apiServer", "oidc-groups-prefix", "/"),
+    ("apiServer", "runtime-config", "api/all=true"),
+    ("controllerManager", "authorization-always-allow-paths", "/healthz,/readyz,/livez"),
+    ("scheduler", "authorization-always-allow-paths", "/healthz"),
+    ("etcd", "client-crl-file", "/etc/kubernetes/pki/etcd/crl.pem"),
+]
+
+
+@pytest.mark.parametrize(("program", "flag", "value"), UNSEEN)
+def test_a_file_that_the_pod_does_not_mount_is_refused(root: Path, program: str, flag: str, value: str) -> None:
+    """The program would not start: at a cluster's birth, or at the first master of a roll."""
+    (line,) = samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: value}}))
+    assert line.startswith(f"evenkeel:cluster.{program}.extraArgs.{flag}: {value}: {promises.OUT_OF_SIGHT}; ")
+
+
+@pytest.mark.parametrize(("program", "flag", "value"), NO_STRANGE_FILES)
+def test_a_file_that_the_pod_mounts_may_be_named_and_a_value_may_look_like_a_path(
+    root: Path, program: str, flag: str, value: str
+) -> None:
+    assert samples.refusals(root, changed({f"cluster.{program}.extraArgs": {flag: value}})) == []
 
 
 FIELDS = [
@@ -291,3 +406,53 @@ def test_fields_that_users_tune_are_left_to_them(root: Path) -> None:
         "authentication": {"webhook": {"cacheTTL": "1m"}},
         "featureGates": {"NodeSwap": True},
     }
+
+
+TAINT = {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}
+KINDS: list[tuple[str, dict[str, object], str]] = [
+    ("kubelet", {"registerWithTaints": ["dedicated=gpu:NoSchedule"]}, "[...]: is not a list of taints; write it like"),
+    ("kubelet", {"registerWithTaints": [{"effect": "NoSchedule"}]}, "[...]: is not a list of taints"),
+    ("kubelet", {"registerWithTaints": [TAINT, {"key": "dedicated"}]}, "[...]: is not a list of taints"),
+    ("kubelet", {"registerWithTaints": TAINT}, "{...}: is not a list of taints"),
+    ("kubelet", {"registerWithTaints": None}, "null: is not a list of taints"),
+    ("kubelet", {"resolvConf": 5}, "5: is not text; put it in quotes, or leave it out"),
+    ("kubelet", {"cgroupDriver": ["systemd"]}, "[...]: is not text"),
+    ("kubelet", {"failSwapOn": "false"}, "false: is neither true nor false; write true or false without quotes"),
+    ("kubelet", {"failCgroupV1": 0}, "0: is neither true nor false"),
+    ("kubelet", {"maxPods": "150"}, "150: is not a number; write a whole number without quotes"),
+    ("kubelet", {"maxPods": True}, "True: is not a number"),
+    ("kubeProxy", {"metricsBindAddress": 10249}, "10249: is not an address and a port; write it like 127.0.0.1:10249"),
+    ("kubeProxy", {"metricsBindAddress": None}, "null: is not an address and a port"),
+    ("kubeProxy", {"healthzBindAddress": "10.0.0.1:abc"}, "10.0.0.1:abc: is not an address and a port; write it like"),
+    ("kubeProxy", {"healthzBindAddress": "0.0.0.0:65536"}, "0.0.0.0:65536: is not an address and a port"),
+    ("kubeProxy", {"healthzBindAddress": "10.0.0.300:10256"}, "10.0.0.300:10256: is not an address and a port"),
+    ("kubeProxy", {"mode": ["nftables"]}, "[...]: is not text"),
+]
+
+
+@pytest.mark.parametrize(("section", "config", "start"), KINDS)
+def test_a_field_that_is_read_here_is_of_the_kind_that_it_is_read_as(
+    root: Path, section: str, config: dict[str, object], start: str
+) -> None:
+    """They ended in a traceback of whatever read them."""
+    (line,) = samples.refusals(root, changed({f"cluster.{section}.config": config}))
+    assert line.startswith(f"evenkeel:cluster.{section}.config.{[*config][-1]}: {start}")
+    if section == "kubelet":
+        (line,) = samples.refusals(root, changed({"hosts.emei.kubelet": {"config": config}}))
+        assert line.startswith(f"evenkeel:hosts.emei.kubelet.config.{[*config][-1]}: {start}")
+
+
+def test_nothing_in_containerds_tree_is_named_wherever_it_stands(root: Path) -> None:
+    collector = {"io.containerd.gc.v1.scheduler": {"delays": ["1s", None]}}
+    config = {"debug": None, "plugins": collector, "imports": ["/etc/containerd/more.toml"]}
+    assert samples.refusals(root, changed({"cluster.containerd.config": config})) == [
+        f"evenkeel:cluster.containerd.config.{path}: null: is nothing, for which TOML has no form; "
+        "leave the key out to keep containerd's default"
+        for path in ("debug", "plugins.io.containerd.gc.v1.scheduler.delays.1")
+    ]
+
+
+def test_fields_of_their_kind_are_taken(root: Path) -> None:
+    kubelet = {"registerWithTaints": [TAINT], "resolvConf": "", "maxPods": 0, "failSwapOn": False}
+    proxy = {"metricsBindAddress": "[::1]:10249", "healthzBindAddress": "127.0.0.1", "mode": "nftables"}
+    assert samples.refusals(root, changed({"cluster.kubelet.config": kubelet, "cluster.kubeProxy.config": proxy})) == []

@@ -167,8 +167,14 @@ def test_a_setting_of_a_manifest_that_is_no_flag_is_named_and_refused() -> None:
     assert "kube-apiserver: container.env: [{'name': 'GOGC', 'value': '50'}]" in one(environment)
 
 
-def test_a_flag_that_names_a_file_of_the_host_is_refused() -> None:
-    assert "names a file of this host" in one(with_flag("--audit-policy-file=/etc/kubernetes/pki/audit.yaml"))
+@pytest.mark.parametrize("path", ["/etc/kubernetes/pki/audit.yaml", "/etc/kubernetes/audit.yaml"])
+def test_a_flag_that_names_a_file_of_the_host_is_refused(path: str) -> None:
+    assert "names a file of this host" in one(with_flag(f"--audit-policy-file={path}"))
+
+
+def test_a_value_that_only_looks_like_a_path_is_carried() -> None:
+    found = sample.read(with_flag("--cors-allowed-origins=//example.com(:|$)"))
+    assert in_the_way(found) == []
 
 
 def test_a_flag_given_twice_is_refused() -> None:
