@@ -35,6 +35,7 @@ def variables(stack: Stack, harbor: Harbor, hub: Host) -> dict[str, str]:
         "SSH_USER": hub.ssh.user,
         "MIRROR": stack.release.mirror.images if stack.release.mirror else "",
         "CONTAINERS": " ".join(one.name for one in containers(stack, hub)),
+        "AUTHORITIES": _authorities(harbor),
         "STORAGE_KIND": kind,
         "STORAGE_PATH": storage.path or "",
         **_object_store(storage.s3, _text(secrets.storage_secret_key)),
@@ -64,6 +65,11 @@ def other_storage(harbor: Harbor, said: Mapping[str, str]) -> str:
         f"mount the same file system there on each of them ('findmnt {path}' says what is there now), and set "
         "evenkeel:repair to another word, so that the next up looks at the mounts again"
     )
+
+
+def _authorities(harbor: Harbor) -> str:
+    """What Harbor's containers will trust; the CA that the stack makes is left out, as it vouches for no store."""
+    return (harbor.server_certificate.ca if harbor.server_certificate else "") + harbor.authorities
 
 
 def _object_store(s3: S3 | None, secret_key: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ here=/usr/local/lib/evenkeel
 
 lock
 use_installed_settings
-others=$(psql -XAtqc "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+others=$(database psql -XAtqc "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 [ "$others" = 0 ] || fail restore "$others connections to the database $PGDATABASE are open" "stop Harbor on every hub first ('docker stop harbor-core harbor-jobservice harbor-exporter')"
 say "restoring the database $PGDATABASE on $PGHOST from $1"
 plan=$(mktemp)
@@ -25,6 +25,6 @@ pg_restore --no-owner --no-privileges --file=- "$1" >>"$plan" || fail restore "$
 # pg_restore 17 and later set this, and a PostgreSQL before 17 knows no such setting.
 sed -i '1,40{/^SET transaction_timeout = 0;$/d;}' "$plan"
 # In one transaction: it succeeds, or nothing has happened.
-psql -Xq -v ON_ERROR_STOP=1 --single-transaction --file="$plan" >/dev/null ||
+database psql -Xq -v ON_ERROR_STOP=1 --single-transaction --file="$plan" >/dev/null ||
     fail restore "the database could not be restored, and is as it was" "mend what the lines above name; the user $PGUSER must own the database"
 say "restored; set release.name back in the stack's file and run up"

@@ -9,9 +9,9 @@ BACKUPS=$EVENKEEL_ROOT/var/backups/evenkeel/harbor
 
 # The schema's number, and "dirty" when a migration was cut short; nothing before Harbor was there.
 schema() {
-    schema_there=$(psql -XAtqc "SELECT to_regclass('schema_migrations') IS NOT NULL") || return
+    schema_there=$(database psql -XAtqc "SELECT to_regclass('schema_migrations') IS NOT NULL") || return
     [ "$schema_there" = t ] || return 0
-    psql -XAtqc "SELECT version || CASE WHEN dirty THEN ' dirty' ELSE '' END FROM schema_migrations"
+    database psql -XAtqc "SELECT version || CASE WHEN dirty THEN ' dirty' ELSE '' END FROM schema_migrations"
 }
 
 # Before this hub runs another version. Whichever hub is the first of an upgrade makes the backup; those after it find
@@ -35,7 +35,7 @@ back_up() {
     (umask 077 && mkdir -p "$BACKUPS")
     backup=$BACKUPS/$PGDATABASE-$1-$(date -u +%Y%m%dT%H%M%SZ).dump
     say "backing the database up to $backup before $HARBOR_VERSION takes the place of $1"
-    pg_dump --format=custom --file="$BACKUPS/.new" ||
+    database pg_dump --format=custom --file="$BACKUPS/.new" ||
         fail "leave" "the database $PGDATABASE on $PGHOST cannot be backed up" "mend what the line above names; nothing was changed on this hub"
     mv "$BACKUPS/.new" "$backup"
 }

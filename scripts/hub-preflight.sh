@@ -6,6 +6,7 @@
 #   SSH_USER MIRROR                the user that Pulumi's Docker plugin comes as; the stack's own mirror, or nothing
 #   CONTAINERS                     the names of the containers that will run here, a word
 #   STORAGE_KIND STORAGE_PATH      shared, local or s3; the folder, but for s3
+#   AUTHORITIES                    what Harbor's containers are told to trust, PEM: stores are verified by these too
 #   S3_URL S3_REGION S3_ACCESS_KEY S3_SECRET_KEY
 #   STORE                          external or bundled
 #   PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGPASSWORD
@@ -94,25 +95,27 @@ folder_identity() {
 check_object_store() {
     { has curl && [ -n "$S3_ACCESS_KEY" ]; } || return 0
     s3_login=$(printf '%s:%s' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" | sed 's/[\\"]/\\&/g')
-    s3_answer=$(printf 'user = "%s"\n' "$s3_login" | curl -q -sS --config - --max-time 15 \
+    s3_answer=$(printf 'user = "%s"\n' "$s3_login" | trusting "$AUTHORITIES" curl -q -sS --config - --max-time 15 \
         --aws-sigv4 "aws:amz:$S3_REGION:s3" --write-out '\n%{http_code}' "$S3_URL/?list-type=2&max-keys=1" 2>&1) || :
     case ${s3_answer##*[!0-9]} in
     200) ;;
     404) problem "the object store has no bucket at $S3_URL" "make it, or correct evenkeel:harbor.storage.s3" ;;
     403) problem "the object store refuses the key $S3_ACCESS_KEY at $S3_URL" "correct evenkeel:harbor.storage.s3.accessKey and evenkeel:harborStorageSecretKey, or let it list the bucket" ;;
-    *) problem "the object store at $S3_URL does not answer as one: $(printf '%s' "$s3_answer" | grep '^curl' | head -n 1)" "see to it, or correct evenkeel:harbor.storage.s3" ;;
+    *) problem "the object store at $S3_URL does not answer as one: $(printf '%s' "$s3_answer" | grep '^curl' | head -n 1)" "see to it, or correct evenkeel:harbor.storage.s3 or evenkeel:harbor.trustedAuthorities" ;;
     esac
 }
 
 ask_database() {
-    PGCONNECT_TIMEOUT=10 psql -XAtq -c "$1" 2>&1
+    case $PGSSLMODE in
+    verify-*) trusting "$AUTHORITIES" psql -XAtq -c "$1" 2>&1 ;;
+    *) psql -XAtq -c "$1" 2>&1 ;;
+    esac
 }
 
 # Who may not make tables can't migrate; a dirty schema is one that Harbor refuses to start on.
 check_database() {
     { has psql && has pg_dump; } || return 0
-    case $PGSSLMODE in verify-*) export PGSSLROOTCERT=/etc/ssl/certs/ca-certificates.crt ;; esac
-    export PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGPASSWORD
+    export PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGPASSWORD PGCONNECT_TIMEOUT=10
     database="database $PGDATABASE at $PGHOST:$PGPORT"
     facts=$(ask_database "SELECT current_setting('server_version_num')::int / 10000, floor(extract(epoch FROM clock_timestamp())), has_schema_privilege('public', 'CREATE')") || {
         database_unreachable "$facts"
@@ -131,6 +134,7 @@ check_database() {
 database_unreachable() {
     case $1 in
     *"password authentication failed"*) problem "the $database does not take the password of user $PGUSER" "correct evenkeel:harborDatabasePassword, or evenkeel:harbor.database.user" ;;
+    *"certificate verify failed"*) problem "the $database has a certificate of an authority that is not trusted: $(first_line "$1")" "name that authority's file in evenkeel:harbor.trustedAuthorities" ;;
     *"does not exist"*) problem "the $database refuses: $(first_line "$1")" "create it ('CREATE DATABASE ... OWNER ...'), or correct evenkeel:harbor.database" ;;
     *) problem "the $database cannot be reached: $(first_line "$1")" "see to the server and the way there, or correct evenkeel:harbor.database" ;;
     esac

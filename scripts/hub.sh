@@ -30,7 +30,16 @@ load_hub_settings() {
     # shellcheck source=/dev/null
     . "$hub_settings/settings"
     export PGHOST PGPORT PGDATABASE PGUSER PGSSLMODE PGCONNECT_TIMEOUT=10 PGPASSFILE="$hub_secrets/pgpass"
-    case $PGSSLMODE in verify-*) export PGSSLROOTCERT=/etc/ssl/certs/ca-certificates.crt ;; esac
+    hub_trust=${hub_secrets%/hub}/trust/evenkeel.crt
+}
+
+# database COMMAND...: psql or pg_dump, which trust what Harbor's containers are told to. Only where the server is to be
+# verified: libpq takes "require" for "verify-ca" once it has an authority.
+database() {
+    case $PGSSLMODE in
+    verify-*) trusting "$(cat "$hub_trust")" "$@" ;;
+    *) "$@" ;;
+    esac
 }
 
 # The CA of what the hubs serve now: until the turn's files are installed, that of the last ones.

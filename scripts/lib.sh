@@ -63,6 +63,26 @@ await() {
     done
 }
 
+# Debian, Red Hat and SUSE each keep the host's authorities elsewhere.
+HOST_AUTHORITIES="/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem"
+
+# trusting AUTHORITIES COMMAND...: COMMAND (psql, pg_dump or curl) verifies its server by the host's authorities together
+# with these, which are PEM and may be none.
+trusting() {
+    trusting_also=$1 trusting_code=0
+    shift
+    trusting_file=$(mktemp) || return
+    for trusting_host in $HOST_AUTHORITIES; do
+        [ -f "$EVENKEEL_ROOT$trusting_host" ] || continue
+        cat "$EVENKEEL_ROOT$trusting_host" >"$trusting_file"
+        break
+    done
+    printf '\n%s\n' "$trusting_also" >>"$trusting_file"
+    env PGSSLROOTCERT="$trusting_file" CURL_CA_BUNDLE="$trusting_file" "$@" || trusting_code=$?
+    rm -f "$trusting_file"
+    return "$trusting_code"
+}
+
 # replace MODE OWNER PATH newline|bare: standard input becomes the file, in one rename; byte for byte, but for "bare",
 # which drops the newline that a heredoc ends with.
 # The temporary name starts with a dot: the kubelet passes over such names in its manifest folder.

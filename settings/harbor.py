@@ -182,6 +182,7 @@ class HarborSettings(Section):
     redis: Redis | None = None
     certificate: str | None = None
     ca: str | None = None
+    trusted_authorities: list[str] = Field(default_factory=list)
     generations: Generations = Generations()
     drain: Duration = "5m"
     trivy: bool = False

@@ -1,4 +1,4 @@
-"""Reads and checks the certificate that a user brings for Harbor's URL.
+"""Reads and checks the certificate that a user brings for Harbor's URL, and the authorities that Harbor is to trust.
 
 Owns: that files and key belong together, cover the URL and are in force. Does not own: that all three are given
 (``settings.rules.harbor_secrets``), or the certificate that the stack makes when the user brings none (``components``).
@@ -24,6 +24,9 @@ from settings.stack import ServerCertificate
 Chain = Sequence[x509.Certificate]
 _CERTIFICATE, _CA = (HARBOR, "certificate"), (HARBOR, "ca")
 _SET_KEY = f"set the certificate's key with {setting(CERTIFICATE_KEY)}"
+# What to do where a file holds no certificate, and where it holds a key.
+_OF_URL = "give certificates as PEM, the server's own first", f"keep certificates alone in the file; {_SET_KEY}"
+_OF_AUTHORITY = "give the authority's certificate as PEM", "keep certificates alone in the file"
 
 
 def read(draft: Draft, harbor: HarborSettings, root: Path) -> ServerCertificate | None:
@@ -44,7 +47,19 @@ def read(draft: Draft, harbor: HarborSettings, root: Path) -> ServerCertificate 
     return ServerCertificate(_pem(chain), _pem(ca), min(certificate.not_valid_after_utc for certificate in chain))
 
 
-def _read(draft: Draft, root: Path, path: tuple[str, ...], name: str) -> Chain:
+def authorities(draft: Draft, names: Sequence[str], root: Path) -> str:
+    """The certificates in these files as PEM, one text; what stands in the way is added to the draft's faults."""
+    text, now = "", datetime.now(UTC)
+    for index, name in enumerate(names):
+        path = HARBOR, "trustedAuthorities", str(index)
+        certificates = _read(draft, root, path, name, _OF_AUTHORITY)
+        draft.faults += _not_in_force(path, name, certificates, now)
+        text += _pem(certificates)
+    return text
+
+
+def _read(draft: Draft, root: Path, path: tuple[str, ...], name: str, remedies: tuple[str, str] = _OF_URL) -> Chain:
+    no_certificate, with_key = remedies
     try:
         text = path_of(name, root).read_text()
     except (OSError, ValueError, RuntimeError) as error:
@@ -52,14 +67,12 @@ def _read(draft: Draft, root: Path, path: tuple[str, ...], name: str) -> Chain:
         draft.faults.append(fault(path, name, f"cannot be read ({reason(error)})", remedy))
         return ()
     if "PRIVATE KEY-----" in text:
-        remedy = f"keep certificates alone in the file; {_SET_KEY}"
-        draft.faults.append(fault(path, name, "holds a private key, which would reach hosts as a plain file", remedy))
+        draft.faults.append(fault(path, name, "holds a private key, which would reach hosts as a plain file", with_key))
         return ()
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except ValueError:
-        remedy = "give certificates as PEM, the server's own first"
-        draft.faults.append(fault(path, name, "holds no certificate in PEM", remedy))
+        draft.faults.append(fault(path, name, "holds no certificate in PEM", no_certificate))
         return ()
 
 

@@ -33,13 +33,13 @@ def _stack(values: Mapping[str, object], root: Path | None, faults: Iterable[Fau
     base = (root or Path.cwd()).absolute()
     endpoints = access.resolve(draft, base)
     release = releases.resolve(draft, base)
-    certificate = _own_certificate(draft, base)
+    certificate, trusted = _own_certificate(draft, base), _trusted(draft, base)
     adopted = _adopted(draft)
     draft.faults += rules.refused(draft)
     if draft.faults or not (draft.cluster and draft.load_balancer and release):
         raise SettingsError(draft.faults)
     hosts = _hosts(draft, draft.cluster, endpoints)
-    harbor = resolved_harbor.resolve(draft, draft.load_balancer, certificate)
+    harbor = resolved_harbor.resolve(draft, draft.load_balancer, certificate, trusted)
     warnings = [
         *rules.warned(draft),
         *releases.warned(draft, release),
@@ -67,6 +67,14 @@ def _own_certificate(draft: Draft, base: Path) -> ServerCertificate | None:
     from settings import harbor_certificate
 
     return harbor_certificate.read(draft, harbor, base)
+
+
+def _trusted(draft: Draft, base: Path) -> str:
+    if draft.harbor is None or not draft.harbor.trusted_authorities:
+        return ""
+    from settings import harbor_certificate  # not above, as for a certificate of the user's own
+
+    return harbor_certificate.authorities(draft, draft.harbor.trusted_authorities, base)
 
 
 def _adopted(draft: Draft) -> Adopted | None:

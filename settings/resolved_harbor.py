@@ -18,7 +18,9 @@ from settings.stack import GivenSecrets, Harbor, ServerCertificate
 SHORTEST_REST = timedelta(days=30)  # of the user's own certificate, before it is warned of
 
 
-def resolve(draft: Draft, balancer: LoadBalancer, certificate: ServerCertificate | None) -> Harbor | None:
+def resolve(
+    draft: Draft, balancer: LoadBalancer, certificate: ServerCertificate | None, authorities: str
+) -> Harbor | None:
     """Harbor as the program sees it, once nothing is at fault any more."""
     settings = draft.harbor
     if settings is None:
@@ -30,6 +32,7 @@ def resolve(draft: Draft, balancer: LoadBalancer, certificate: ServerCertificate
             "database": settings.database or _bundled_database(draft, settings),
             "redis": settings.redis or _bundled_redis(draft, settings),
             "server_certificate": certificate,
+            "authorities": authorities,
         }
     )
 

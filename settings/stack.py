@@ -116,13 +116,15 @@ class Adopted:
 class Harbor(HarborSettings):
     """Harbor as the user describes it, with what follows from the rest of the stack.
 
-    ``database`` and ``redis`` are the bundled ones where the store is bundled.
+    ``database`` and ``redis`` are the bundled ones where the store is bundled. ``authorities`` is the text of the files
+    in ``trusted_authorities``: certificates as PEM.
     """
 
     address: str
     database: Database
     redis: Redis
     server_certificate: ServerCertificate | None = None
+    authorities: str = ""
 
 
 @dataclass(frozen=True)

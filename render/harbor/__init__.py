@@ -104,7 +104,8 @@ def secret_files(stack: Stack, hub: Host, secrets: HarborSecrets) -> list[File]:
     site = Site.of(stack, hub)
     services = [render(site, secrets) for name, render in SECRET.items() if name in site.services]
     variables = [environment.secret_file(one, secrets) for one in containers(stack, hub) if one.secret_env]
-    return [File(layout.TRUSTED_CA, secrets.ca), *(file for files in services for file in files), *variables]
+    trusted = File(layout.TRUSTED_CA, secrets.ca + site.harbor.authorities)
+    return [trusted, *(file for files in services for file in files), *variables]
 
 
 def containers(stack: Stack, hub: Host) -> list[Container]:

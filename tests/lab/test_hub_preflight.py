@@ -24,6 +24,7 @@ GOOD = {
     "SSH_USER": "root",
     "MIRROR": "",
     "CONTAINERS": "harbor-core harbor-portal",
+    "AUTHORITIES": "",
     "STORAGE_KIND": "shared",
     "STORAGE_PATH": hosts.STORAGE,
     "S3_URL": "",

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from render import hub as hub_files
+from render import hub_preflight
 from render.harbor import HarborSecrets, blobs, containers, environment, folders, layout
-from settings import Stack
+from settings import ServerCertificate, Stack
 from tests.render.harbor_samples import (
     REDIS_PASSWORD,
     S3,
@@ -27,7 +29,7 @@ from tests.render.harbor_samples import (
     secret,
     stack,
 )
-from tests.settings import samples
+from tests.settings import pem, samples
 
 EVERYTHING: dict[str, Any] = {"trivy": True, "exporter": True, "redisPassword": REDIS_PASSWORD}
 HARBOR_OF_ITS_OWN = {"core", "registry", "registryctl", "jobservice", "portal", "proxy", "log"}
@@ -322,3 +324,35 @@ def test_a_stack_without_harbor_has_nothing_to_render(tmp_path: Path) -> None:
     given = samples.stack(tmp_path)
     with pytest.raises(ValueError, match="has no Harbor"):
         containers(given, given.hosts["lb1"])
+
+
+def test_whoever_reads_the_trusted_authorities_is_replaced_when_another_is_named(tmp_path: Path) -> None:
+    """The images' entry points add the file to what they trust when a container starts, and never again."""
+    authority = pem.issued("company").text
+    (tmp_path / "company.pem").write_text(authority)
+    before, after = stack(tmp_path, **EVERYTHING), stack(tmp_path, **EVERYTHING, trustedAuthorities=["company.pem"])
+    assert secret(before)[layout.TRUSTED_CA].content == SECRETS.ca
+    assert secret(after)[layout.TRUSTED_CA].content == SECRETS.ca + authority
+
+    def revisions(given: Stack) -> dict[str, str]:
+        files = [*plain(given).values(), *secret(given).values()]
+        return {
+            name: hub_files.revision("key", one, "image", SECRETS, files, "machine") for name, one in run(given).items()
+        }
+
+    readers = {name for name, one in run(after).items() if layout.TRUST in [mount.source for mount in one.mounts]}
+    was, becomes = revisions(before), revisions(after)
+    assert {name for name in was if was[name] != becomes[name]} == readers
+    assert readers == {"core", "registry", "registryctl", "jobservice", "trivy", "exporter"}
+
+
+def test_the_preflight_verifies_stores_by_the_authorities_that_harbor_will_trust(tmp_path: Path) -> None:
+    authority, ca = pem.issued("company"), pem.issued("root")
+    leaf = pem.issued("hub", ca, ["hub.example.com"])
+    (tmp_path / "company.pem").write_text(authority.text)
+    given = stack(tmp_path, trustedAuthorities=["company.pem"])
+    assert given.harbor is not None
+    assert hub_preflight.variables(given, given.harbor, hub(given))["AUTHORITIES"] == authority.text
+    own = ServerCertificate(leaf.text, ca.text, leaf.certificate.not_valid_after_utc)
+    harbor = given.harbor.model_copy(update={"server_certificate": own})
+    assert hub_preflight.variables(given, harbor, hub(given))["AUTHORITIES"] == ca.text + authority.text

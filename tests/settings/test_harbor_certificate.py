@@ -1,4 +1,4 @@
-"""The user's own certificate is taken only where clients of Harbor would trust it."""
+"""The user's own certificate is taken only where clients of Harbor would trust it; an authority, where it can vouch."""
 
 import datetime
 from pathlib import Path
@@ -188,3 +188,37 @@ def test_certificate_and_authority_come_together(root: Path, ca: pem.Issued, lea
     values = samples.with_harbor()
     (line,) = samples.refusals(root, samples.put(values, "harbor.ca", "ca.pem"))
     assert line.startswith("evenkeel:harbor.ca: ca.pem: is set, and harbor.certificate is not; name the certificate's")
+
+
+def trusting(root: Path, **files: str) -> dict[str, object]:
+    """The sample with Harbor, which trusts the authorities in these files."""
+    for name, text in files.items():
+        (root / f"{name}.pem").write_text(text)
+    return samples.put(samples.with_harbor(), "harbor.trustedAuthorities", [f"{name}.pem" for name in files])
+
+
+def test_authorities_that_harbor_is_to_trust_are_read_from_their_files(
+    root: Path, ca: pem.Issued, between: pem.Issued
+) -> None:
+    other = pem.issued("other")
+    stack = settings.parse(trusting(root, company=f"the company's\n{ca.text}{between.text}", other=other.text), root)
+    assert stack.harbor is not None
+    assert stack.harbor.authorities == ca.text + between.text + other.text
+    stack = settings.parse(samples.with_harbor(), root)
+    assert stack.harbor is not None
+    assert stack.harbor.authorities == ""
+
+
+def test_a_file_that_holds_no_authority_to_trust_is_refused_by_its_place(root: Path, ca: pem.Issued) -> None:
+    place, old, early = "evenkeel:harbor.trustedAuthorities", pem.issued("old", days=(-9, -2)), (2, 9)
+    for text, said in (
+        ("x", "holds no certificate in PEM; give the authority's certificate as PEM"),
+        (ca.text + pem.pem(ca.key), "holds a private key, which would reach hosts as a plain file; keep certificates"),
+        (ca.text + old.text, "ended on "),
+        (pem.issued("early", days=early).text, "begins on "),
+    ):
+        (line,) = samples.refusals(root, trusting(root, good=ca.text, bad=text))
+        assert line.startswith(f"{place}.1: bad.pem: {said}")
+        assert "PRIVATE KEY" not in line
+    (line,) = samples.refusals(root, samples.put(trusting(root), "harbor.trustedAuthorities", ["nowhere.pem"]))
+    assert line.startswith(f"{place}.0: nowhere.pem: cannot be read (No such file or directory); name a file of")
