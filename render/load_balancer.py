@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from render.files import File
+from render.harbor import READY
 from render.scripts import SCRIPTS
 from render.static_pods import API_PORT
 from settings import Host, Stack
 
 API_SERVICE = "apiserver"
 HUB_SERVICE = "harbor"
-HUB_READY = "/evenkeel/ready"  # a hub's own nginx answers it (render/harbor): not while the hub takes its leave
 STATE = "/var/lib/evenkeel/lb"
 RUN = "/run/evenkeel-lb"
 LIBRARY = "/usr/local/lib/evenkeel/lb"
@@ -145,7 +145,7 @@ def hub_services(stack: Stack) -> tuple[Service, ...]:
             name=HUB_SERVICE,
             listen=harbor.port,
             upstreams=hubs,
-            check=HttpCheck(HUB_READY, name=harbor.host),
+            check=HttpCheck(READY, name=harbor.host),
             connect_timeout=settings.connect_timeout,
             proxy_timeout=settings.proxy_timeout,
             max_fails=settings.max_fails,

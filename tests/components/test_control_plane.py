@@ -1,9 +1,14 @@
 """A control plane's components: what travels where, in the open or not, and in which order."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from components.etcd_member import genesis
+from components.host import RemoteHost, RemoteHostArgs
+from components.rollout import Rollout, RolloutArgs
 from tests.components.composed import control_plane
 from tests.components.recorder import RUN, Registration, commands, is_secret, plain_texts, run, unwrapped
 from tests.settings import samples
@@ -80,6 +85,25 @@ def test_masters_have_their_turns_one_after_another(tmp_path: Path) -> None:
     assert "shaolin-activate" in found["wudang-activate"].after
     assert "wudang-activate" in found["emei-activate"].after
     assert "emei-activate" in found["huashan-activate"].after
+
+
+def test_workers_have_their_turns_in_few_lanes_so_that_most_of_them_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        monkeypatch.setitem(samples.HOSTS, f"worker{number}", (f"192.0.2.{100 + number}", ["worker"]))
+    stack = samples.stack(tmp_path)
+
+    def rollout() -> None:
+        hosts = [RemoteHost(name, RemoteHostArgs(host)) for name, host in stack.workers().items()]
+        workers: list[Any] = [SimpleNamespace(host=host, variables={}, staged=()) for host in hosts]
+        Rollout("rollout", RolloutArgs(stack, genesis(stack), (), workers))
+
+    found = commands(run(rollout, known=BORN_BEFORE))
+    turns = [f"{name}-activate" for name in stack.workers()]
+    assert len(turns) == 21
+    before = {name: found[name].after & set(turns) for name in turns}
+    assert before == {name: {turns[at - 3]} if at >= 3 else set() for at, name in enumerate(turns)}
 
 
 def test_at_the_clusters_birth_the_masters_are_waited_for_all_at_once(tmp_path: Path) -> None:

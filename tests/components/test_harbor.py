@@ -194,6 +194,13 @@ def test_hubs_that_see_different_folders_are_refused(tmp_path: Path) -> None:
         same_storage(harbor, {"hub1": "storage 0a", "hub2": "storage 0b"})
 
 
+def test_a_run_ends_in_an_error_when_the_checks_of_its_hubs_say_different_folders(tmp_path: Path) -> None:
+    stack = sample(tmp_path)
+    said = {f"{hub}-preflight-harbor": {"stdout": f"storage {hub}\n"} for hub in stack.hubs()}
+    with pytest.raises(pulumi.RunError, match="is not the same folder on hubs hub1, hub2"):
+        run(lambda: harbor_of(stack), known=said)
+
+
 def test_nodes_and_hubs_trust_harbors_authority_without_a_restart(tmp_path: Path) -> None:
     found = steps(registered(tmp_path))
     node, hub = found["huashan-harbor-trust"].inputs["stdin"], found["hub1-harbor-trust"].inputs["stdin"]

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from render import keepalived, load_balancer
+from render.harbor import plain_files, proxy
 from render.load_balancer import Balancer, HttpCheck, Service, Upstream
+from render.scripts import SCRIPTS
 from settings import Stack
 from tests.settings import samples
 
@@ -82,6 +84,29 @@ def test_affinity_keeps_a_client_with_one_upstream() -> None:
     service = Service("harbor", 443, (UPSTREAM,), affinity=True)
     assert "hash $remote_addr consistent;" in load_balancer.nginx_conf(balancer(service))
     assert "hash" not in load_balancer.nginx_conf(balancer(dataclasses.replace(service, affinity=False)))
+
+
+def test_hubs_are_checked_by_the_name_of_harbor_s_url_and_keep_their_clients(tmp_path: Path) -> None:
+    """The certificate is for that name, and a token is used where it was made; apiservers need neither."""
+    stack = samples.stack(tmp_path, samples.with_harbor())
+    table = load_balancer.table(load_balancer.balancer(stack, stack.hosts["lb1"]))
+    assert [row for row in table.splitlines() if row.startswith("harbor ")] == [
+        f"harbor {name} {address}:443 https://hub.example.com:443/evenkeel/ready "
+        "/var/lib/evenkeel/lb/harbor.ca.pem 1 weight=1 max_fails=1 fail_timeout=5s"
+        for name, address in samples.HUBS.items()
+    ]
+    apiservers, hubs = conf(stack).split("upstream ")[1:]
+    assert hubs.startswith("harbor {")
+    assert "hash $remote_addr consistent;" in hubs
+    assert "hash" not in apiservers
+
+
+def test_load_balancers_and_hubs_ask_a_hub_for_the_same_thing(tmp_path: Path) -> None:
+    stack = samples.stack(tmp_path, samples.with_harbor())
+    (service,) = load_balancer.hub_services(stack)
+    nginx = plain_files(stack, stack.hosts["hub1"])
+    assert [file.path for file in nginx if f"location = {service.check.path} {{" in file.content] == [proxy.CONFIG]
+    assert f'ask_hub "$1" {service.check.path} ' in (SCRIPTS / "hub.sh").read_text()
 
 
 def test_a_check_without_tls_needs_no_ca() -> None:

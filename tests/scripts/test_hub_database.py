@@ -30,6 +30,7 @@ PREFLIGHT = {
     "PGUSER": "harbor",
     "PGPASSWORD": "x",
 }
+DATABASE = "PGHOST=db PGPORT=1 PGDATABASE=registry PGUSER=u PGSSLMODE=disable"
 PLAN = "SET statement_timeout = 0;\\nSET transaction_timeout = 0;\\nSELECT 1;\\n"
 
 
@@ -79,7 +80,7 @@ def test_what_did_not_answer_is_not_noted_as_the_schema(host: BareHost) -> None:
 
 def test_a_backup_of_a_newer_client_is_restored_to_an_older_database(host: BareHost) -> None:
     """pg_restore 17 sets transaction_timeout, which PostgreSQL 16 refuses, and with it the whole restore."""
-    host.file("etc/evenkeel/harbor/hub/settings", "PGHOST=db PGPORT=1 PGDATABASE=registry PGUSER=u PGSSLMODE=disable\n")
+    host.file("etc/evenkeel/harbor/hub/settings", f"{DATABASE}\n")
     host.file("backup.dump", "a backup\n")
     host.stub("pg_restore", f"printf '{PLAN}'")
     host.stub("psql", 'case $* in *count*) echo 0 ;; *) cp "${*##*--file=}" "$EVENKEEL_ROOT/plan" ;; esac')
@@ -94,13 +95,21 @@ def test_a_hub_whose_storage_is_not_mounted_leaves_service_for_nothing(host: Bar
     """Its turn made the registry's folder in the empty mount point, and clients were served what others did not see."""
     storage = host.root / "srv/harbor"
     (storage / "registry" if there else storage).mkdir(parents=True)
-    host.file("var/lib/evenkeel/applied/hub", "revision\n")
-    host.file("etc/evenkeel/harbor/hub/settings", f"STORAGE={storage}\n")
-    text = SCRIPTS["hub-leave.sh"]
-    function = text[text.index("storage_is_there() {") : text.index("# Below the mount")]
-    script = f"set -eu; . HERE/lib.sh; . HERE/hub.sh\n{function}\nstorage_is_there; echo went on"
-    done = run(host, script, STORAGE=str(storage))
-    assert (done.returncode, "went on" in done.stdout) == (code, there)
+    settings = f"HUB=hub1 HUBS=hub1=192.0.2.41 DRAIN=0 STORAGE={storage} HARBOR_VERSION=2.14.4 {DATABASE}\n"
+    for place in ("var/lib/evenkeel/staged/harbor/files/", ""):
+        host.file(f"{place}etc/evenkeel/harbor/hub/settings", settings)
+    host.file("var/lib/evenkeel/staged/harbor.secret/files/etc/evenkeel/harbor/hub/containers", "harbor-core 0a\n")
+    for part in ("harbor", "harbor.secret"):
+        host.file(f"var/lib/evenkeel/staged/{part}/index", "")
+    host.stub("docker", "[ $1 = network ]")  # runs no container, as after a boot without the mount
+    host.stub("stat", "echo 10000")
+    for name in ("systemd-run", "systemd-tmpfiles"):
+        host.stub(name, "exit 0")
+    run(host, "set -eu; . HERE/lib.sh; applied hub harbor harbor.secret")
+    done = run(host, "exec sh HERE/hub-leave.sh", EVENKEEL_LOCK=str(host.root / "lock"))
+    assert done.returncode == code, done.stderr
+    assert (host.root / "run/evenkeel-harbor/away").exists() is there
+    assert (storage / "registry").exists() is there
     assert there or f"{storage}/registry is not there, where this hub has kept images" in done.stderr
 
 
