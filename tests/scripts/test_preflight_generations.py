@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_stack_that_leaves_out_a_step_is_refused_by_the_host_itself(bench: Ben
     """With all that its preflight is given, and nothing else."""
     lay(bench, "/etc/kubernetes/pki/ca.crt", generations.bundle([1], ["-----BEGIN ...\n"]))
     turn_over(bench)
-    done = bench.host.preflight(renewing(tmp_path, [2]), "shaolin")
+    done = bench.host.preflight(replace(bench.stack, cluster=renewing(tmp_path, [2]).cluster), "shaolin")
     assert "evenkeel:cluster.pki.generations.ca: generation 2 shall issue, and this host trusts only 1" in done.stderr
     assert done.returncode == 1
 
