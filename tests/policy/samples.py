@@ -6,9 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from render import load_balancer, static_pods
+from render import hub_preflight, load_balancer, static_pods
 from render.files import File, stage_script, wrap
 from render.generations import named
+from render.preparation import prepare_body
+from render.scripts import host_scripts
 from settings import Stack
 from tests.settings import samples
 
@@ -102,8 +104,19 @@ def leaf(hours: int = 8760) -> Sample:
     return Sample("tls:index/locallySignedCert:LocallySignedCert", "pki-admin", {"validityPeriodHours": hours})
 
 
-def hub(host: str, key: str = "one key", storage: str = "shared") -> list[Sample]:
+def hub(folder: Path, host: str, key: str = "one key", storage: str = "shared") -> list[Sample]:
     """A hub's check of its stores, and its secret files."""
+    own = samples.stack(folder, samples.with_harbor())
+    assert own.harbor
+    section = own.harbor.storage.model_validate({storage: {"path": "/srv/harbor"}})
+    harbor = own.harbor.model_copy(update={"storage": section})
+    text = hub_preflight.body(own, harbor, own.hosts["hub1"], host_scripts())
     file = File("/etc/evenkeel/harbor/core/private_key.pem", f"{key}\n", mode="0600")
-    check = command(f"{host}-preflight-harbor", f"STORAGE_KIND={storage}\n", host)
+    check = command(f"{host}-preflight-harbor", text, host)
     return [check, laying(f"{host}-harbor-secrets", file, host=host)]
+
+
+def preparation(folder: Path) -> Sample:
+    """What brings a master its programs."""
+    own = samples.stack(folder)
+    return command("shaolin-prepare", prepare_body(own, own.hosts["shaolin"], host_scripts()))

@@ -1,18 +1,24 @@
 """Each policy finds what it is there for, names it with the remedy, and is content with what the program makes."""
 
+import re
+import runpy
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pulumi_policy
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from policy import certificates, control_plane, harbor, hosts, load_balancer, pack, release, secrecy
+from policy import certificates, control_plane, harbor, hosts, load_balancer, pack, release, secrecy, secret_text
 from policy.resources import Resource
 from policy.secret_text import SecretText
 from render.files import File
+from tests import pages
 from tests.policy import samples
 from tests.policy.samples import DIGEST, Sample
+from tests.settings.samples import sha256
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\nbm90IGEga2V5\n-----END EC PRIVATE KEY-----\n"
 
@@ -127,27 +133,32 @@ def test_an_authority_that_ends_before_its_certificates_is_found() -> None:
     assert found == ["pki-ca lives 8760 hours, and a certificate 8760; give authorities the longer life"]
 
 
-def test_hubs_with_different_keys_are_found_without_a_word_of_the_keys() -> None:
-    same = [*samples.hub("192.0.2.41"), *samples.hub("192.0.2.42")]
+def test_hubs_with_different_keys_are_found_without_a_word_of_the_keys(tmp_path: Path) -> None:
+    same = [*samples.hub(tmp_path, "192.0.2.41"), *samples.hub(tmp_path, "192.0.2.42")]
     assert told(harbor.hubs_share_their_keys, same) == []
-    found = told(harbor.hubs_share_their_keys, [*same, *samples.hub("192.0.2.43", key="another")])
+    found = told(harbor.hubs_share_their_keys, [*same, *samples.hub(tmp_path, "192.0.2.43", key="another")])
     assert found == ["/core/private_key.pem differs from another hub's; give all hubs the same one"]
 
 
-def test_local_storage_is_for_a_single_hub() -> None:
-    alone = samples.hub("192.0.2.41", storage="local")
+def test_local_storage_is_for_a_single_hub(tmp_path: Path) -> None:
+    alone = samples.hub(tmp_path, "192.0.2.41", storage="local")
     assert told(harbor.storage_is_not_one_hubs, alone) == []
-    found = told(harbor.storage_is_not_one_hubs, [*alone, *samples.hub("192.0.2.42", storage="local")])
+    another = samples.hub(tmp_path, "192.0.2.42", storage="local")
+    found = told(harbor.storage_is_not_one_hubs, [*alone, *another])
     assert len(found) == 2
     assert "2 hubs, each with local storage" in found[0]
-    assert told(harbor.storage_is_not_one_hubs, [*samples.hub("hub1"), *samples.hub("hub2")]) == []
+    shared = [*samples.hub(tmp_path, "hub1"), *samples.hub(tmp_path, "hub2")]
+    assert told(harbor.storage_is_not_one_hubs, shared) == []
 
 
-def test_an_artifact_without_a_checksum_is_found() -> None:
-    row = f"tools x86_64 kubectl {'a' * 64} plain /usr/local/bin kubectl"
-    assert said(release.artifacts_are_checked, samples.command("prepare", f"ARTIFACTS='{row}\n'\n")) == []
-    bad = samples.command("prepare", f"ARTIFACTS='{row}\ntools x86_64 mine - plain /usr/local/bin mine'\n")
-    assert "artifact tools x86_64 mine" in said(release.artifacts_are_checked, bad)[0]
+def test_an_artifact_without_a_checksum_is_found(tmp_path: Path) -> None:
+    good = samples.preparation(tmp_path)
+    assert said(release.artifacts_are_checked, good) == []
+    checksum = sha256("kubectlamd64")
+    bad = samples.command("shaolin-prepare", good.props["stdin"].replace(checksum, "-"))
+    (fault,) = said(release.artifacts_are_checked, bad)
+    assert fault.startswith("artifact tools x86_64 ")
+    assert " kubectl - plain " in fault
 
 
 @pytest.mark.parametrize("image", ["registry.k8s.io/pause:3.10", "registry.k8s.io/pause", "pause@sha256:abc"])
@@ -219,3 +230,15 @@ def test_a_policy_is_called_by_what_its_function_promises() -> None:
     policy = pack.of_the_stack(control_plane.masters_are_odd)
     assert policy.name == "masters-are-odd"
     assert policy.description.startswith("An even number of etcd members survives no more losses")
+
+
+def test_the_pack_has_every_policy_that_the_documentation_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is left out of its list is asked nothing, and a stack that it would refuse looks well."""
+    packed: list[str] = []
+    monkeypatch.setattr(pulumi_policy, "PolicyPack", lambda _, policies: packed.extend(one.name for one in policies))
+    monkeypatch.setattr(secret_text, "mark_secrets", lambda: None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    runpy.run_path(str(pages.ROOT / "policy/__main__.py"))
+    table, _, _ = pages.text("review").partition("## In GitHub")
+    rows = re.findall(r"^\| (`[a-z0-9-]+`(?:, `[a-z0-9-]+`)*) \|", table, re.MULTILINE)
+    assert sorted(packed) == sorted(name.strip("`") for row in rows for name in row.split(", "))

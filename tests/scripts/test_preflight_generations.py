@@ -3,14 +3,18 @@
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from render import generations
+import settings
+from render import generations, preparation
 from render.load_balancer import API_SERVICE, ca_path
 from render.parts import BALANCER_TURNS, NODE_TURNS
 from render.scripts import SCRIPTS
 from tests.scripts.preflight_bench import Bench
+from tests.settings import samples
 
 KUBELET_PARTS = NODE_TURNS["kubelet"]
 STEPS = [  # what the host trusts, what the stack wants, what is said of it
@@ -62,6 +66,32 @@ def turn_over(bench: Bench, unit: str = "kubelet", parts: Sequence[str] = KUBELE
     done = subprocess.run(["sh", "-euc", script], env=environment, capture_output=True, text=True, check=True)
     (bench.host.state / "applied").mkdir()
     (bench.host.state / "applied" / unit).write_text(done.stdout)
+
+
+@pytest.mark.parametrize("ca", [[1], [1, 2], [2, 1], [2]], ids=str)
+def test_a_hosts_preflight_is_told_what_the_stack_sets(tmp_path: Path, ca: list[int]) -> None:
+    """Told nothing, no host would refuse a step that is left out."""
+    stack = renewing(tmp_path, ca)
+    words = " ".join(str(one) for one in ca)
+    told = preparation.preflight_variables(stack, stack.hosts["huashan"])["GENERATIONS"]
+    assert told == f"evenkeel:cluster.pki.generations.ca /etc/kubernetes/pki/ca.crt {words}"
+    lines = preparation.preflight_variables(stack, stack.hosts["shaolin"])["GENERATIONS"].splitlines()
+    assert {line.split()[0].rpartition(".")[2] for line in lines} == {"ca", "frontProxyCa", "etcdCa", "serviceAccount"}
+    assert all(line.endswith(f" {words if 'generations.ca ' in line else '1'}") for line in lines)
+
+
+def renewing(root: Path, ca: list[int]) -> settings.Stack:
+    """The sample stack with these generations of Kubernetes' authority."""
+    return samples.stack(root, {"cluster": samples.values()["cluster"] | {"pki": {"generations": {"ca": ca}}}})
+
+
+def test_a_stack_that_leaves_out_a_step_is_refused_by_the_host_itself(bench: Bench, tmp_path: Path) -> None:
+    """With all that its preflight is given, and nothing else."""
+    lay(bench, "/etc/kubernetes/pki/ca.crt", generations.bundle([1], ["-----BEGIN ...\n"]))
+    turn_over(bench)
+    done = bench.host.preflight(replace(bench.stack, cluster=renewing(tmp_path, [2]).cluster), "shaolin")
+    assert "evenkeel:cluster.pki.generations.ca: generation 2 shall issue, and this host trusts only 1" in done.stderr
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize("applied", ["", "of an earlier turn"])

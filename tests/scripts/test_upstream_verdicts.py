@@ -1,5 +1,6 @@
 """scripts/upstream-verdicts.awk, round by round: who is up, who is down, and who has to prove itself for longer."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from render.scripts import SCRIPTS
 
-PATIENCE, HASTY, MOST = 3, 60, 16
+SET = dict(re.findall(r"^([A-Z]+)=(\d+) ", (SCRIPTS / "upstream-check.sh").read_text(), re.MULTILINE))
+PATIENCE, HASTY, MOST = (int(SET[name]) for name in ("PATIENCE", "HASTY", "MOST"))  # as load balancers run with them
 
 
 class Rounds:

@@ -36,9 +36,19 @@ class Host:
             "TURNS": "one one one.secret",
         }
         script = (SCRIPTS / "artifacts.sh").read_text() + assignments(variables) + (SCRIPTS / "verify.sh").read_text()
+        before = self._tree()
         *lines, last = self._run(script).splitlines()
         assert last == "end"
+        assert self._tree() == before
         return lines
+
+    def _tree(self) -> dict[Path, tuple[int, int, bytes]]:
+        """Mode, time and text of all that is on the host."""
+        found = {path: path.lstat() for path in self.root.rglob("*")}
+        return {
+            path: (stat.st_mode, stat.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+            for path, stat in found.items()
+        }
 
     def again(self, body: str) -> str:
         return self._run(body)
