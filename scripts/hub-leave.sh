@@ -48,8 +48,9 @@ install_all() {
 }
 
 # A folder that images were kept in is not made anew where its mount should be: clients would be served what is not there.
+# A hub that was once found well has kept some: by then `pending` has forgotten what it was last found well with.
 storage_is_there() {
-    [ -e "$EVENKEEL_STATE/applied/hub" ] && [ -n "$STORAGE" ] && [ ! -d "$STORAGE/registry" ] || return 0
+    [ -e "$EVENKEEL_STATE/applied/hub.version" ] && [ -n "$STORAGE" ] && [ ! -d "$STORAGE/registry" ] || return 0
     # shellcheck source=/dev/null
     served_from=$(. "$EVENKEEL_ROOT$HUB_FILES/settings" && printf '%s' "$STORAGE")
     [ "$served_from" != "$STORAGE" ] ||

@@ -61,7 +61,7 @@ check_engine() {
 # Harbor's own installer gives containers the same names. On a hub that has had its turn they are somebody's repair, and
 # the next turn replaces them.
 check_strangers() {
-    [ ! -e "$EVENKEEL_STATE/applied/hub" ] || return 0
+    [ ! -e "$EVENKEEL_STATE/applied/hub.version" ] || return 0
     # shellcheck disable=SC2086 # a list of words
     strangers=$(docker container inspect --format '{{.Name}} {{index .Config.Labels "evenkeel.revision"}}' $CONTAINERS \
         2>/dev/null | sed -n 's,^/\([^ ]*\) $,\1,p' | paste -sd ' ' -)

@@ -90,22 +90,27 @@ def test_a_backup_of_a_newer_client_is_restored_to_an_older_database(host: BareH
     assert said[1:] == ["SET statement_timeout = 0;", "SELECT 1;"]
 
 
+@pytest.mark.parametrize("staged", ["", "something new"], ids=["nothing new is staged", "something new is staged"])
 @pytest.mark.parametrize(("there", "code"), [(False, 1), (True, 0)], ids=["the mount is missing", "the mount is there"])
-def test_a_hub_whose_storage_is_not_mounted_leaves_service_for_nothing(host: BareHost, there: bool, code: int) -> None:
+def test_a_hub_whose_storage_is_not_mounted_leaves_service_for_nothing(
+    host: BareHost, there: bool, code: int, staged: str
+) -> None:
     """Its turn made the registry's folder in the empty mount point, and clients were served what others did not see."""
     storage = host.root / "srv/harbor"
     (storage / "registry" if there else storage).mkdir(parents=True)
     settings = f"HUB=hub1 HUBS=hub1=192.0.2.41 DRAIN=0 STORAGE={storage} HARBOR_VERSION=2.14.4 {DATABASE}\n"
-    for place in ("var/lib/evenkeel/staged/harbor/files/", ""):
-        host.file(f"{place}etc/evenkeel/harbor/hub/settings", settings)
-    host.file("var/lib/evenkeel/staged/harbor.secret/files/etc/evenkeel/harbor/hub/containers", "harbor-core 0a\n")
+    containers = "harbor-core 0a\n"
+    for part, name, text in (("harbor", "settings", settings), ("harbor.secret", "containers", containers)):
+        for place in (f"var/lib/evenkeel/staged/{part}/files/", ""):
+            host.file(f"{place}etc/evenkeel/harbor/hub/{name}", text)
     for part in ("harbor", "harbor.secret"):
         host.file(f"var/lib/evenkeel/staged/{part}/index", "")
     host.stub("docker", "[ $1 = network ]")  # runs no container, as after a boot without the mount
     host.stub("stat", "echo 10000")
-    for name in ("systemd-run", "systemd-tmpfiles"):
+    for name in ("systemd-run", "systemd-tmpfiles", "chown"):
         host.stub(name, "exit 0")
     run(host, "set -eu; . HERE/lib.sh; applied hub harbor harbor.secret")
+    host.file("var/lib/evenkeel/staged/harbor/index", staged and "0644 root:root /etc/evenkeel/harbor/hub/settings\n")
     done = run(host, "exec sh HERE/hub-leave.sh", EVENKEEL_LOCK=str(host.root / "lock"))
     assert done.returncode == code, done.stderr
     assert (host.root / "run/evenkeel-harbor/away").exists() is there
