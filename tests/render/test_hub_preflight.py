@@ -26,6 +26,7 @@ def test_stores_are_asked_where_the_stack_says_that_they_are(tmp_path: Path) -> 
         "MIRROR": "",
         "CONTAINERS": "harbor-log harbor-registry harbor-registryctl harbor-portal harbor-proxy harbor-core "
         "harbor-jobservice",
+        "AUTHORITIES": "",
         "STORAGE_KIND": "shared",
         "STORAGE_PATH": "/srv/harbor",
         "STORE": "external",
