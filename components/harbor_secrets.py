@@ -15,10 +15,10 @@ from pulumi_random import RandomPassword
 from pydantic import SecretStr
 
 from components.certificates import Pair, Subject, authority, leaf, private_key, self_signed
-from render import network
 from render.certificates import SERVER
 from render.harbor.secrets import HarborSecrets
 from settings import Harbor, Stack
+from settings.fields import is_ip
 
 TOKEN_KEY_BITS = 4096
 PASSWORD_LETTERS = 32
@@ -120,8 +120,8 @@ class HubSecrets(pulumi.ComponentResource):
         subject = Subject(
             self._harbor.host,
             SERVER,
-            dns_names=[name for name in names if not network.is_ip(name)],
-            ip_addresses=[name for name in names if network.is_ip(name)],
+            dns_names=[name for name in names if not is_ip(name)],
+            ip_addresses=[name for name in names if is_ip(name)],
         )
         name = f"{self._name}-server-{self._harbor.generations.certificate}"
         return leaf(name, self._stack.cluster.pki.algorithm, subject, signer, self._opts)

@@ -7,8 +7,8 @@ go: those are ``components.pki`` and the components that place them.
 from dataclasses import dataclass
 from typing import Literal
 
-from render import network
 from settings import Host, Stack
+from settings.fields import is_ip
 
 Authority = Literal["ca", "front-proxy-ca", "etcd-ca"]
 AUTHORITIES: dict[Authority, str] = {
@@ -67,8 +67,8 @@ def _apiserver(stack: Stack, master: Host) -> Certificate:
     endpoints = [balancer.address, *([balancer.vip.address] if balancer.vip else []), *balancer.extra_sans]
     endpoints += [host.address for host in stack.load_balancers().values()] + stack.cluster.api_server.extra_sans
     ips = [stack.cluster.service_address, master.address]
-    ips += [str(name) for name in endpoints if network.is_ip(str(name))]
-    dns += [str(name) for name in endpoints if not network.is_ip(str(name))]
+    ips += [str(name) for name in endpoints if is_ip(str(name))]
+    dns += [str(name) for name in endpoints if not is_ip(str(name))]
     return Certificate(
         f"apiserver-{master.name}",
         "ca",

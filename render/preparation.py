@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from releases import skew
-from render import containerd, generations, kubelet, network, ports, silent_peers
+from render import containerd, generations, kubelet, ports, silent_peers
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
 from render.static_pods import MANIFESTS
 from settings import Host, Role, Stack
+from settings.fields import is_ip
 
 PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
 PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
@@ -335,7 +336,7 @@ def _balancer_names(stack: Stack) -> list[str]:
 
 
 def _only_names(addresses: Iterable[str]) -> list[str]:
-    return sorted({address for address in addresses if not network.is_ip(address) and not address.startswith("*")})
+    return sorted({address for address in addresses if not is_ip(address) and not address.startswith("*")})
 
 
 def _adopted_authority(stack: Stack) -> str:

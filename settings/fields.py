@@ -84,6 +84,15 @@ def _cidr(text: str) -> str:
         raise refuse("is not an IPv4 CIDR", f"write it like {_cidr_hint(text)}") from error
 
 
+def is_ip(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address rather than a DNS name, or anything else."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _cidr_hint(text: str) -> str:
     try:
         return str(ipaddress.IPv4Network(text, strict=False))

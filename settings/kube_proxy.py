@@ -4,11 +4,10 @@ Owns: reading them as kube-proxy does, which takes an empty one for the usual ad
 the usual port. Does not own: refusing what cannot be read (``settings.rules.trees``).
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 
-from settings.fields import Tree
+from settings.fields import Tree, is_ip
 
 METRICS, HEALTH = "metricsBindAddress", "healthzBindAddress"
 USUAL: Mapping[str, tuple[str, int]] = {METRICS: ("127.0.0.1", 10249), HEALTH: ("0.0.0.0", 10256)}
@@ -24,10 +23,10 @@ def address(config: Tree, field: str) -> tuple[str, int]:
         return usual
     if not isinstance(given, str):
         raise ValueError(f"{field}: not text")
-    if _is_ip(given):
+    if is_ip(given):
         return given, usual[1]
     match = _ENDPOINT.fullmatch(given)
-    if match is None or not _is_ip(match["host"].strip("[]")) or int(match["port"]) > _HIGHEST_PORT:
+    if match is None or not is_ip(match["host"].strip("[]")) or int(match["port"]) > _HIGHEST_PORT:
         raise ValueError(f"{field}: not an address and port such as 127.0.0.1:{usual[1]}")
     return match["host"].strip("[]"), int(match["port"])
 
@@ -36,14 +35,6 @@ def is_address(config: Tree, field: str) -> bool:
     """Whether ``address`` understands what the user has set."""
     try:
         address(config, field)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
     except ValueError:
         return False
     return True
