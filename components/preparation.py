@@ -51,7 +51,7 @@ class Preparation(pulumi.ComponentResource):
         for (host, step), check in checks.items():
             check.id.apply(partial(together.end, f"{host}-{step}"))
         every_check: list[pulumi.Resource] = [*checks.values()]
-        passed = _compared(args.stack, checks).apply(lambda _: every_check)
+        passed = compared(args.stack, checks).apply(lambda _: every_check)
         self.prepared: dict[str, Staged] = {
             host: self._prepare(args.stack, remote, scripts, passed) for host, remote in args.hosts.items()
         }
@@ -108,7 +108,7 @@ class _Together:
         return False
 
 
-def _compared(stack: Stack, checks: Mapping[tuple[str, str], RemoteCommand]) -> pulumi.Output[None]:
+def compared(stack: Stack, checks: Mapping[tuple[str, str], RemoteCommand]) -> pulumi.Output[None]:
     """Ends once what the hubs see as their storage was found to be the same, or the program with an error."""
     harbor = stack.harbor
     said = {host: pulumi.Output.unsecret(check.stdout) for (host, step), check in checks.items() if step != CHECK}

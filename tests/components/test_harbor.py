@@ -1,5 +1,7 @@
 """Harbor's components: what travels where, in the open or not, and in which order hubs have their turn."""
 
+import asyncio
+import gc
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ from components.harbor_secrets import HubSecrets, HubSecretsArgs
 from components.harbor_trust import trust
 from components.host import RemoteHost, RemoteHostArgs
 from components.key_file import key_file
-from components.preparation import Preparation, PreparationArgs
+from components.preparation import Preparation, PreparationArgs, compared
+from components.remote_command import RemoteCommand
+from render import hub_preflight
 from settings import Stack
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
 from tests.settings import samples
@@ -196,9 +200,16 @@ def test_hubs_that_see_different_folders_are_refused(tmp_path: Path) -> None:
 
 def test_a_run_ends_in_an_error_when_the_checks_of_its_hubs_say_different_folders(tmp_path: Path) -> None:
     stack = sample(tmp_path)
-    said = {f"{hub}-preflight-harbor": {"stdout": f"storage {hub}\n"} for hub in stack.hubs()}
+
+    async def compare() -> None:
+        said = {hub: RemoteCommand.__new__(RemoteCommand) for hub in stack.hubs()}
+        for hub, check in said.items():
+            check.stdout = pulumi.Output.from_input(f"storage {hub}\n")
+        await compared(stack, {(hub, hub_preflight.STEP): check for hub, check in said.items()}).future()
+
     with pytest.raises(pulumi.RunError, match="is not the same folder on hubs hub1, hub2"):
-        run(lambda: harbor_of(stack), known=said)
+        asyncio.run(compare())
+    gc.collect()  # what an output's other futures hold of the error is told now, and not while a module is being read
 
 
 def test_nodes_and_hubs_trust_harbors_authority_without_a_restart(tmp_path: Path) -> None:
