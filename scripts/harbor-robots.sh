@@ -19,11 +19,6 @@ api() {
     code=$(printf '%s\n' "$answer" | tail -n 1)
 }
 
-# quoted TEXT: inside the quotes of curl's configuration.
-quoted() {
-    printf '%s' "$1" | sed 's/[\\"]/\\&/g'
-}
-
 # json OBJECT: the line of curl's configuration that sends it.
 json() {
     printf 'header = "Content-Type: application/json"\ndata = "%s"' "$(quoted "$1")"

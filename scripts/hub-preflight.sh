@@ -94,7 +94,7 @@ folder_identity() {
 # Without a key of its own the registry has the host's role, which only the cloud knows.
 check_object_store() {
     { has curl && [ -n "$S3_ACCESS_KEY" ]; } || return 0
-    s3_login=$(printf '%s:%s' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" | sed 's/[\\"]/\\&/g')
+    s3_login=$(quoted "$S3_ACCESS_KEY:$S3_SECRET_KEY")
     s3_answer=$(printf 'user = "%s"\n' "$s3_login" | trusting "$AUTHORITIES" curl -q -sS --config - --max-time 15 \
         --aws-sigv4 "aws:amz:$S3_REGION:s3" --write-out '\n%{http_code}' "$S3_URL/?list-type=2&max-keys=1" 2>&1) || :
     case ${s3_answer##*[!0-9]} in

@@ -63,6 +63,11 @@ await() {
     done
 }
 
+# quoted TEXT: inside the quotes of curl's configuration.
+quoted() {
+    printf '%s' "$1" | sed 's/[\\"]/\\&/g'
+}
+
 # Debian, Red Hat and SUSE each keep the host's authorities elsewhere.
 HOST_AUTHORITIES="/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem"
 

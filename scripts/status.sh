@@ -69,8 +69,9 @@ tell_certificates() {
     ' "$@"
 }
 
+# The files of a bundled database that was set aside (retire.sh) are no backups.
 tell_backup() {
-    backup=$(TZ=UTC0 find /var/backups/evenkeel -type f ! -name '.*' -printf '%TY-%Tm-%TdT%TH:%TM:00Z %p\n' 2>/dev/null | sort | tail -n 1)
+    backup=$(TZ=UTC0 find /var/backups/evenkeel -type d -name 'database-*' -prune -o -type f ! -name '.*' -printf '%TY-%Tm-%TdT%TH:%TM:00Z %p\n' 2>/dev/null | sort | tail -n 1)
     [ -z "$backup" ] || printf 'backup %s\n' "$backup"
 }
 

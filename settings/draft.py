@@ -4,14 +4,14 @@ Owns: reading each section and each host apart from the others, so that one faul
 Does not own: the rules (``settings.rules``) and what else must be read from disk (``settings.loader``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from settings.errors import EXAMPLE, HIDDEN, UNKNOWN, Fault, fault, from_pydantic, nearest
-from settings.fields import Mark, Name
+from settings.fields import Mark, Name, Tree
 from settings.harbor import HarborSettings
 from settings.schema import (
     AdoptedSettings,
@@ -59,6 +59,15 @@ class Draft:
     def with_role(self, role: str) -> dict[str, HostSettings]:
         """The readable hosts of a role."""
         return {name: host for name, host in self.hosts.items() if role in host.roles}
+
+    def trees(self) -> Iterator[tuple[tuple[str, ...], str, Tree]]:
+        """The trees that users fill freely by the fields of a program's own file: key, program, tree."""
+        for name, host in self.hosts.items():
+            yield (HOSTS, name, "kubelet", "config"), "kubelet", host.kubelet.config
+        if self.cluster:
+            yield ("cluster", "kubelet", "config"), "kubelet", self.cluster.kubelet.config
+            yield ("cluster", "kubeProxy", "config"), "kubeProxy", self.cluster.kube_proxy.config
+            yield ("cluster", "containerd", "config"), "containerd", self.cluster.containerd.config
 
     def brought(self) -> dict[str, str]:
         """What an adopted cluster has brought and still trusts, of ``AUTHORITY_KEYS``."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from settings.draft import HOSTS, Draft
+from settings.draft import Draft
 from settings.errors import Fault, fault
 from settings.fields import Tree, is_duration, seconds
 from settings.rules.network import NODE_MASK_FLAG
@@ -279,13 +279,9 @@ def names_file(flag: str, value: str) -> bool:
 
 def configuration_keeps_promises(draft: Draft) -> Iterator[Fault]:
     """No field of the user's takes the place of one that a promise rests on."""
-    for name, host in draft.hosts.items():
-        yield from _fields((HOSTS, name, "kubelet", "config"), host.kubelet.config, KUBELET)
-    if draft.cluster is None:
-        return
-    yield from _fields(("cluster", "kubelet", "config"), draft.cluster.kubelet.config, KUBELET)
-    yield from _fields(("cluster", "kubeProxy", "config"), draft.cluster.kube_proxy.config, KUBE_PROXY)
-    yield from _fields(("cluster", "containerd", "config"), draft.cluster.containerd.config, CONTAINERD)
+    owned = {"kubelet": KUBELET, "kubeProxy": KUBE_PROXY, "containerd": CONTAINERD}
+    for place, program, config in draft.trees():
+        yield from _fields(place, config, owned[program])
 
 
 def _arguments(program: str, arguments: Mapping[str, str], flags: Flags) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from settings import kube_proxy
-from settings.draft import HOSTS, Draft
+from settings.draft import Draft
 from settings.errors import Fault, fault
 from settings.fields import Reason, Tree
 
@@ -69,15 +69,12 @@ KUBE_PROXY: Mapping[str, Kind] = {"mode": _TEXT} | {field: _address(field) for f
 
 def fields_are_of_their_kind(draft: Draft) -> Iterator[Fault]:
     """What is read here is what it is read as, and containerd's file has a form for every value."""
-    for name, host in draft.hosts.items():
-        yield from _fields((HOSTS, name, "kubelet", "config"), host.kubelet.config, KUBELET)
-    if draft.cluster is None:
-        return
-    yield from _fields(("cluster", "kubelet", "config"), draft.cluster.kubelet.config, KUBELET)
-    yield from _fields(("cluster", "kubeProxy", "config"), draft.cluster.kube_proxy.config, KUBE_PROXY)
-    for path in _empty(("cluster", "containerd", "config"), draft.cluster.containerd.config):
-        remedy = "leave the key out to keep containerd's default"
-        yield fault(path, "null", "is nothing, for which TOML has no form", remedy)
+    kinds = {"kubelet": KUBELET, "kubeProxy": KUBE_PROXY}
+    for place, program, config in draft.trees():
+        yield from _fields(place, config, kinds.get(program, {}))
+        for path in _empty(place, config) if program == "containerd" else ():
+            remedy = "leave the key out to keep containerd's default"
+            yield fault(path, "null", "is nothing, for which TOML has no form", remedy)
 
 
 def _fields(place: Place, config: Tree, kinds: Mapping[str, Kind]) -> Iterator[Fault]:

@@ -247,16 +247,22 @@ def test_an_engine_that_is_killed_is_followed_by_one_that_converges(project: Pro
     assert "pending operations" not in project.up()
 
 
-def test_an_interrupted_engine_waits_for_the_command_that_runs_and_keeps_what_it_did(
-    project: Project, sshd: Sshd
-) -> None:
-    """It must not lose what a host has done, and whoever interrupts it must know that it takes as long as that step."""
+def interrupted(project: Project, sshd: Sshd) -> "subprocess.Popen[str]":
+    """An engine that was interrupted while a command runs, and still waits for it."""
     one(project, sshd, create=UNTIL_GO)
     process = project.start("up", "--yes", "--skip-preview")
     wait_until((sshd.folder / "started").exists, "the command runs")
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=1)
+    return process
+
+
+def test_an_interrupted_engine_waits_for_the_command_that_runs_and_keeps_what_it_did(
+    project: Project, sshd: Sshd
+) -> None:
+    """It must not lose what a host has done, and whoever interrupts it must know that it takes as long as that step."""
+    process = interrupted(project, sshd)
     (sshd.folder / "go").touch()
     text, _ = process.communicate(timeout=10)
     assert process.returncode != 0, text
@@ -264,12 +270,7 @@ def test_an_interrupted_engine_waits_for_the_command_that_runs_and_keeps_what_it
 
 
 def test_an_engine_that_is_interrupted_twice_waits_for_nothing_and_leaves_no_lock(project: Project, sshd: Sshd) -> None:
-    one(project, sshd, create=UNTIL_GO)
-    process = project.start("up", "--yes", "--skip-preview")
-    wait_until((sshd.folder / "started").exists, "the command runs")
-    process.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
+    process = interrupted(project, sshd)
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=10)
     assert process.returncode != 0, text

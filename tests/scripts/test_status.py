@@ -70,6 +70,8 @@ def test_the_newest_backup_is_told_and_none_that_is_half_written(host: Path, tmp
         put(host / "var/backups/evenkeel" / name, "")
         at = datetime.fromisoformat(f"{changed}+00:00").timestamp()
         os.utime(host / "var/backups/evenkeel" / name, (at, at))
+    # A bundled database that was set aside when its hub gave the role up is none.
+    put(host / "var/backups/evenkeel/harbor/database-20260702T000000Z/18/PG_VERSION", "18")
     assert report(tmp_path, tell(host)).last_backup == "2026-07-01T04:00:00Z"
 
 

@@ -6,6 +6,7 @@ or digest.
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,11 @@ def put(tree: dict[str, Any], path: str, value: object) -> dict[str, Any]:
         at = at.setdefault(part, {})
     at[last] = value
     return tree
+
+
+def changed(changes: Mapping[str, object]) -> dict[str, Any]:
+    """The sample with other values at these paths, as ``put`` takes them."""
+    made = values()
+    for path, value in changes.items():
+        put(made, path, value)
+    return made
