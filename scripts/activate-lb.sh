@@ -62,8 +62,8 @@ install_balancer() {
     try_nginx_conf
     keep_first_conf
     for balancer_part in $BALANCER_PARTS; do install_part "$balancer_part" >/dev/null; done
-    systemctl daemon-reload
-    systemctl enable --quiet nginx evenkeel-upstreams
+    reread nginx evenkeel-upstreams
+    systemctl enable --quiet --no-reload nginx evenkeel-upstreams
 }
 
 # The check reloads nginx in its first round when nginx runs with other files than these.
@@ -135,8 +135,8 @@ vip_start() {
         fail "activate keepalived" "keepalived refuses the new keepalived.conf, so the old one stays: $vip_tried" "correct what it names in evenkeel:loadBalancer.vip and run up again"
     say "giving keepalived its new file"
     install_part vip >/dev/null
-    systemctl daemon-reload
-    systemctl enable --quiet keepalived
+    reread keepalived
+    systemctl enable --quiet --no-reload keepalived
     systemctl reload-or-restart keepalived || vip_failed "keepalived does not start"
 }
 STAGED_VIP=$EVENKEEL_STATE/staged/vip/files/etc/keepalived/keepalived.conf

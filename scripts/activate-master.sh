@@ -32,7 +32,7 @@ POD_SECONDS=330     # in which a pod must be well: one that has ended too often 
 ETCD_LAST_ANSWERS=1 # seconds in which a member that has closed answers what it was asked before
 
 ready() {
-    answers "https://$ADDRESS:6443/readyz" "$KUBERNETES_CA"
+    listens 6443 && answers "https://$ADDRESS:6443/readyz" "$KUBERNETES_CA"
 }
 
 # upstreams PAGE: what a load balancer says of the apiservers. Fails when nobody answers there, so that one that is away
@@ -204,13 +204,13 @@ controllers_end() {
     for controllers_lease in "$@"; do release_lease "$controllers_lease"; done
 }
 
-controller_manager_healthy() { curl -q -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
-scheduler_healthy() { curl -q -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
+controller_manager_healthy() { listens 10257 && curl -q -kfs --max-time 2 -o /dev/null https://127.0.0.1:10257/healthz; }
+scheduler_healthy() { listens 10259 && curl -q -kfs --max-time 2 -o /dev/null https://127.0.0.1:10259/healthz; }
 
 # What takes a while and interrupts nothing: systemd learns of the unit. Again it does nothing.
 approver_install() {
     for approver_part in $APPROVER_PARTS; do install_part "$approver_part" >/dev/null; done
-    [ "$(systemctl show --property NeedDaemonReload --value evenkeel-csr-approver)" = no ] || systemctl daemon-reload
+    reread evenkeel-csr-approver
     systemctl is-enabled --quiet evenkeel-csr-approver 2>/dev/null || systemctl enable --quiet --no-reload evenkeel-csr-approver
 }
 

@@ -36,7 +36,7 @@ runtime_check() {
 
 # runtime_start start|restart: and again after each boot.
 runtime_start() {
-    systemctl enable --quiet containerd
+    systemctl enable --quiet --no-reload containerd
     systemctl "$1" containerd || runtime_failed "containerd does not start"
     await 30 runtime_well || runtime_failed "containerd is not well 30 s after its start"
 }

@@ -82,7 +82,7 @@ restore_from() {
 restore_start() {
     [ -f "$ENDED/etcd.yaml" ] || return 0
     for start_name in $BEGIN; do
-        [ ! -f "$ENDED/$start_name.yaml" ] || replace 0600 root:root "$MANIFESTS/$start_name.yaml" newline <"$ENDED/$start_name.yaml"
+        [ ! -f "$ENDED/$start_name.yaml" ] || replace 0600 root:root "$ENDED/$start_name.yaml" "$MANIFESTS/$start_name.yaml"
     done
     await_healthy etcd 330 etcd_healthy # a pod that has ended too often is started only after 300 s
     await_healthy kube-apiserver 330 answers "https://$ADDRESS:6443/readyz" /etc/kubernetes/pki/ca.crt

@@ -243,7 +243,7 @@ etcd_successor() {
 # It has a leader, and a read through the quorum succeeds: what `etcdctl endpoint health` asks, without a process that
 # takes more of a booting host than the answer does.
 etcd_healthy() {
-    curl -q -fs --max-time 5 -o /dev/null http://127.0.0.1:2381/health
+    listens 2381 && curl -q -fs --max-time 5 -o /dev/null http://127.0.0.1:2381/health
 }
 
 # A member that joined as a learner votes from now on. Resumes a join that was interrupted here. It is asked itself: the

@@ -39,7 +39,7 @@ leave() {
 install_all() {
     for part in $HUB_PARTS; do install_part "$part" >/dev/null; done
     use_installed_settings
-    [ "$(systemctl show --property NeedDaemonReload --value docker)" = no ] || systemctl daemon-reload
+    reread docker
     systemd-tmpfiles --create /etc/tmpfiles.d/evenkeel-harbor.conf ||
         fail leave "the folders that /etc/tmpfiles.d/evenkeel-harbor.conf lists cannot be made" "mend what the lines above name"
     [ -z "$STORAGE" ] || make_storage_folder "$STORAGE/registry"

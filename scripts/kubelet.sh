@@ -68,7 +68,7 @@ kubelet_minor() {
 }
 
 kubelet_healthy() {
-    curl -q -fs --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz
+    listens 10248 && curl -q -fs --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz
 }
 
 kubelet_registered() {

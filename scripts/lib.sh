@@ -88,17 +88,30 @@ trusting() {
     return "$trusting_code"
 }
 
-# replace MODE OWNER PATH newline|bare: standard input becomes the file, in one rename; byte for byte, but for "bare",
-# which drops the newline that a heredoc ends with.
+# listens PORT: somebody on this host takes connections there. Looked up, not tried: where many wait for what only begins,
+# a curl that is refused takes more of the host than all else that they do.
+listens() {
+    grep -qs "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F]*:0000 0A " "$EVENKEEL_ROOT/proc/net/tcp" "$EVENKEEL_ROOT/proc/net/tcp6"
+}
+
+# replace MODE OWNER FILE PATH: a copy of FILE takes its place there, in one rename.
 # The temporary name starts with a dot: the kubelet passes over such names in its manifest folder.
 replace() {
-    replace_path=$EVENKEEL_ROOT$3
-    replace_new=${replace_path%/*}/.${replace_path##*/}.evenkeel
-    (umask 022 && mkdir -p "${replace_path%/*}")
-    if [ "$4" = bare ]; then printf '%s' "$(cat)" >"$replace_new"; else cat >"$replace_new"; fi
-    chown "$2" "$replace_new"
-    chmod "$1" "$replace_new"
+    replace_path=$EVENKEEL_ROOT$4
+    replace_folder=${replace_path%/*}
+    replace_new=$replace_folder/.${replace_path##*/}.evenkeel
+    [ -d "$replace_folder" ] || (umask 022 && mkdir -p "$replace_folder")
+    install -T -m "$1" -o "${2%:*}" -g "${2#*:}" "$3" "$replace_new"
     mv -f "$replace_new" "$replace_path"
+}
+
+# reread UNIT...: systemd reads all units' files again, where what it knows of these is not what lies there. One that it
+# does not know it reads when it is first asked for it. Not for a unit that others may have put in a folder that gives way
+# to ours: systemd would not notice.
+reread() {
+    case $(systemctl show --property NeedDaemonReload --value "$@") in
+    *yes*) systemctl daemon-reload ;;
+    esac
 }
 
 # keep UNIT...: they run, now and after each boot. Nothing happens where that is so.
@@ -110,21 +123,22 @@ keep() {
 }
 
 stage_begin() {
-    rm -rf "$EVENKEEL_STATE/staged/.$1"
+    [ ! -e "$EVENKEEL_STATE/staged/.$1" ] || rm -rf "$EVENKEEL_STATE/staged/.$1"
     mkdir -p "$EVENKEEL_STATE/staged/.$1/files" "$EVENKEEL_STATE/applied"
     : >"$EVENKEEL_STATE/staged/.$1/index"
 }
 
-# put PART MODE OWNER PATH newline|bare: standard input is the file's text.
+# put PART MODE OWNER PATH newline|bare: standard input is the file's text, byte for byte, but for "bare", which drops the
+# newline that a heredoc ends with.
 put() {
     put_path=$EVENKEEL_STATE/staged/.$1/files$4
-    mkdir -p "${put_path%/*}"
+    [ -d "${put_path%/*}" ] || mkdir -p "${put_path%/*}"
     if [ "$5" = bare ]; then printf '%s' "$(cat)" >"$put_path"; else cat >"$put_path"; fi
     printf '%s %s %s\n' "$2" "$3" "$4" >>"$EVENKEEL_STATE/staged/.$1/index"
 }
 
 stage_end() {
-    rm -rf "$EVENKEEL_STATE/staged/$1"
+    [ ! -e "$EVENKEEL_STATE/staged/$1" ] || rm -rf "$EVENKEEL_STATE/staged/$1"
     mv "$EVENKEEL_STATE/staged/.$1" "$EVENKEEL_STATE/staged/$1"
 }
 
@@ -132,16 +146,24 @@ stage_end() {
 revision_of() {
     for revision_part in "$@"; do
         [ -d "$EVENKEEL_STATE/staged/$revision_part" ] || fail activate "part $revision_part is not staged on this host" "set evenkeel:repair to another word and run up, which stages everything anew"
-        (cd "$EVENKEEL_STATE/staged/$revision_part" && find . -type f -exec sha256sum {} + | sort -k 2)
-    done | sha256sum | cut -c 1-16
+    done
+    (cd "$EVENKEEL_STATE/staged" && find "$@" -type f -exec sha256sum {} +) | sort -k 2 | by_part "$@" | sha256sum | cut -c 1-16
+}
+
+# by_part PART...: standard input is a list of sums of PART/PATH; each part's own, of ./PATH, in this order of parts.
+by_part() {
+    awk -v parts="$*" '
+        { part = $2; sub(/\/.*/, "", part); sub(/  [^\/]*/, "  ."); sums[part] = sums[part] $0 "\n" }
+        END { parts_total = split(parts, order, " "); for (i = 1; i <= parts_total; i++) printf "%s", sums[order[i]] }'
 }
 
 # live_files PART...: the live files of these parts, in any form that another state of them would change.
 live_files() {
-    live_paths=$(for live_part in "$@"; do cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$live_part/index"; done | sort -u | sed "s,^,$EVENKEEL_ROOT,")
+    # shellcheck disable=SC2046 # a list of words
+    live_paths=$(cd "$EVENKEEL_STATE/staged" && cut -d ' ' -f 3- $(printf '%s/index ' "$@") | sort -u | sed "s,^,$EVENKEEL_ROOT,")
     {
-        printf '%s' "$live_paths" | tr '\n' '\0' | xargs -0 -r stat -c '%a %U:%G %n'
-        printf '%s' "$live_paths" | tr '\n' '\0' | xargs -0 -r sha256sum
+        printf '%s' "$live_paths" | xargs -d '\n' -r stat -c '%a %U:%G %n'
+        printf '%s' "$live_paths" | xargs -d '\n' -r sha256sum
     } 2>&1 || :
 }
 
@@ -168,33 +190,33 @@ applied() {
     mv -f "$EVENKEEL_STATE/applied/.$applied_unit" "$EVENKEEL_STATE/applied/$applied_unit"
 }
 
-# fill PATH: what a staged file's text becomes on this host. A step that has something to fill in defines its own.
+# fill PART PATH: sets `filled`, the file whose text a staged one becomes on this host. A step that has something to fill
+# in defines its own.
 fill() {
-    cat
+    filled=$EVENKEEL_STATE/staged/$1/files$2
 }
 
 # install_part PART: moves staged files that differ from the live ones into place and removes those no longer wanted.
 # Prints the path of each file that it changed.
 install_part() {
-    install_from=$EVENKEEL_STATE/staged/$1
-    [ -d "$install_from" ] || fail activate "part $1 is not staged on this host" "set evenkeel:repair to another word and run up, which stages everything anew"
+    [ -d "$EVENKEEL_STATE/staged/$1" ] || fail activate "part $1 is not staged on this host" "set evenkeel:repair to another word and run up, which stages everything anew"
     while read -r install_mode install_owner install_path; do
-        fill "$install_path" <"$install_from/files$install_path" >"$EVENKEEL_STATE/applied/.text"
-        if cmp -s "$EVENKEEL_STATE/applied/.text" "$EVENKEEL_ROOT$install_path"; then
+        fill "$1" "$install_path"
+        if cmp -s "$filled" "$EVENKEEL_ROOT$install_path"; then
             chown "$install_owner" "$EVENKEEL_ROOT$install_path"
             chmod "$install_mode" "$EVENKEEL_ROOT$install_path"
         else
-            replace "$install_mode" "$install_owner" "$install_path" newline <"$EVENKEEL_STATE/applied/.text"
+            replace "$install_mode" "$install_owner" "$filled" "$install_path"
             printf '%s\n' "$install_path"
         fi
-    done <"$install_from/index"
-    rm -f "$EVENKEEL_STATE/applied/.text"
+    done <"$EVENKEEL_STATE/staged/$1/index"
     remove_dropped "$1"
 }
 
 # remove_dropped PART: files that the part's last revision installed and this one doesn't name.
 remove_dropped() {
     dropped_index=$EVENKEEL_STATE/applied/$1.index
+    ! cmp -s "$EVENKEEL_STATE/staged/$1/index" "$dropped_index" || return 0
     if [ -f "$dropped_index" ]; then
         cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$1/index" | sort >"$dropped_index.wanted"
         cut -d ' ' -f 3- "$dropped_index" | sort | comm -13 "$dropped_index.wanted" - | while read -r dropped_path; do

@@ -113,7 +113,7 @@ watch_silent_peers() {
         install_part silent-peers >/dev/null
     elif pending silent-peers silent-peers; then
         install_part silent-peers >/dev/null
-        systemctl daemon-reload
+        reread evenkeel-silent-peers
         systemctl enable --quiet --no-reload evenkeel-silent-peers
         systemctl restart evenkeel-silent-peers ||
             fail "prepare silent-peers" "evenkeel-silent-peers does not start" "see 'systemctl status evenkeel-silent-peers' on this host, and run up again"

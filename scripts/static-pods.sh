@@ -40,16 +40,19 @@ in_place() {
     "$PLACE_REVISION" | "$PLACE_REVISION"-*) PLACE_REVISION=$in_place_live ;;
     *) PLACE_REVISION=$PLACE_REVISION-$(date +%s) ;;
     esac
-    # cmp ends at the first byte that differs, and what fills would say so.
-    fill "$in_place_path" <"$EVENKEEL_STATE/staged/$1/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
+    fill "$1" "$in_place_path"
+    cmp -s "$filled" "$in_place_path"
 }
 
 # What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.
 ETCD_FIRST_START=
 fill() {
-    case $1 in
-    */manifests/*) sed "s/@REVISION@/$PLACE_REVISION/$ETCD_FIRST_START" ;;
-    *) cat ;;
+    filled=$EVENKEEL_STATE/staged/$1/files$2
+    case $2 in
+    */manifests/*)
+        sed "s/@REVISION@/$PLACE_REVISION/$ETCD_FIRST_START" "$filled" >"$EVENKEEL_STATE/applied/.manifest"
+        filled=$EVENKEEL_STATE/applied/.manifest
+        ;;
     esac
 }
 
@@ -100,11 +103,12 @@ await_healthy() {
     healthy_folder=$(log_folder "$1")
     healthy_starts=$(starts "$healthy_folder")
     shift 2
-    healthy_second=
+    healthy_look=
     until "$@"; do
         healthy_now=$(date +%s)
-        if [ "$healthy_now" != "$healthy_second" ]; then
-            healthy_second=$healthy_now
+        # Every third second: what a look takes of the host is taken from what is waited for.
+        if [ "$((healthy_now / 3))" != "$healthy_look" ]; then
+            healthy_look=$((healthy_now / 3))
             ! keeps_ending || pod_failed "$healthy_name" "it keeps ending"
             [ "$healthy_now" -lt "$healthy_until" ] || pod_failed "$healthy_name" "it did not become healthy in time"
         fi

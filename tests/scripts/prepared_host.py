@@ -8,6 +8,7 @@ import dataclasses
 import gzip
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ CONTAINERD = """#!/bin/sh
 if grep -q broken "$2"; then echo "containerd: cannot read" >&2; exit 1; fi
 if grep -q novel "$2"; then echo 'msg="Ignoring unknown key in TOML" key=novel plugin=x' >&2; fi
 """
-SYSTEMCTL = """case $1 in is-*) exit ;; esac
+SYSTEMCTL = """case $1 in is-*) exit ;; show) echo yes && exit ;; esac
 echo "$*" >>"$EVENKEEL_ROOT/systemctl.log"
 case "$*" in
 "start containerd" | "restart containerd") : >"$EVENKEEL_ROOT/run/containerd.up" ;;
@@ -77,6 +78,7 @@ class PreparedHost(BareHost):
         for name in TOOLS:
             self.real(name)
         self.stub("chown", "exit 0")
+        self.stub("install", f'exec {shutil.which("install")} -T -m "$3" "$8" "$9"')  # but for the owner
         self.stub("journalctl", "echo 'level=error what containerd said'")
         self.stub("systemctl", SYSTEMCTL)
         self.stub("ctr", CTR)

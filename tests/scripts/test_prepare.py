@@ -55,7 +55,7 @@ def test_a_fresh_host_has_every_program_and_containerd_runs(host: PreparedHost, 
     assert set(host.programs()) == set(PROGRAMS)
     assert host.programs()[f"{CNI}/flannel"] == "flannel 1"
     assert {path.stat().st_mode & 0o777 for path in (host.root / BIN).iterdir()} == {0o755}
-    runtime = ["daemon-reload", "enable --quiet containerd", "restart containerd"]
+    runtime = ["daemon-reload", "enable --quiet --no-reload containerd", "restart containerd"]
     assert host.systemctl_calls == [*WATCH_STARTS, *runtime]
     assert (host.root / "etc/containerd/certs.d/registry.k8s.io/hosts.toml").exists()
 
@@ -113,7 +113,7 @@ def test_its_turn_puts_the_new_runtime_to_work_once(
     assert host.programs()[f"{BIN}/runc"] == "runc 2"
     assert host.programs()[f"{BIN}/kubelet"] == "kubelet 1"
     assert "restrict_oom_score_adj = true" in (host.root / "etc/containerd/config.toml").read_text()
-    assert host.systemctl_calls == ["daemon-reload", "enable --quiet containerd", "restart containerd"]
+    assert host.systemctl_calls == ["daemon-reload", "enable --quiet --no-reload containerd", "restart containerd"]
     assert host.runtime_activate().stderr == ""
     assert host.systemctl_calls[3:] == []
 
@@ -137,7 +137,7 @@ def test_a_containerd_that_is_down_is_started_on_a_host_in_service(host: Prepare
     runs_pods_since(host)
     (host.root / "run/containerd.up").unlink()
     assert host.prepare(first, "shaolin").returncode == 0
-    assert host.systemctl_calls == ["enable --quiet containerd", "start containerd"]
+    assert host.systemctl_calls == ["enable --quiet --no-reload containerd", "start containerd"]
 
 
 def test_a_containerd_that_does_not_come_up_says_why(host: PreparedHost, first: settings.Stack) -> None:

@@ -1,6 +1,7 @@
 """The staging area of a host (scripts/lib.sh): what is staged, installed, dropped and recorded as applied."""
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -87,6 +88,26 @@ def test_a_unit_is_pending_until_it_is_recorded_as_applied(host: Host) -> None:
     assert host.run("applied etcd etcd; pending etcd etcd").returncode == 1
     changed = stage_script({"etcd": [host.file("/etc/etcd.yaml", "b\n")]})
     assert host.run(changed + "pending etcd etcd").returncode == 0
+
+
+def test_a_revision_is_what_it_always_was(host: Host) -> None:
+    """Another one for the same files would be a turn for every unit of every host."""
+    parts = {"b": [host.file("/z", "1\n"), host.file("/a b/c", "2\n")], "b.secret": [host.file("/k", "3\n")], "a": []}
+    host.run(stage_script(parts))
+    each = 'cd "$EVENKEEL_STATE/staged/$part" && find . -type f -exec sha256sum {} + | sort -k 2'
+    plainly = f"for part in b a b.secret; do ({each}); done | sha256sum | cut -c 1-16"
+    found, expected = host.run(f"revision_of b a b.secret; {plainly}").stdout.split()
+    assert found == expected
+    assert host.run("revision_of b.secret b a").stdout.strip() != expected
+
+
+def test_a_port_is_listened_on_once_somebody_takes_connections_there(host: Host) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        asked = f"EVENKEEL_ROOT= listens {one.getsockname()[1]}"
+        assert host.run(asked).returncode == 1
+        one.listen()
+        assert host.run(asked).returncode == 0
 
 
 def test_a_changed_mode_alone_is_pending_too(host: Host) -> None:

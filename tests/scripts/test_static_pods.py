@@ -52,7 +52,8 @@ def test_a_pod_that_comes_back_unchanged_is_another_pod(tmp_path: Path) -> None:
     manifests.mkdir(parents=True)
     staged = tmp_path / "staged/scheduler/files" / manifests.relative_to("/") / "kube-scheduler.yaml"
     staged.parent.mkdir(parents=True)
-    (tmp_path / "staged/kubeconfig").mkdir()
+    for folder in ("staged/kubeconfig", "applied"):
+        (tmp_path / folder).mkdir()
     kubeconfig = tmp_path / "staged/kubeconfig/scheduler.conf"
 
     def place(*, text: str = "image", secret: str, now: int) -> tuple[str, bool]:
@@ -63,8 +64,7 @@ def test_a_pod_that_comes_back_unchanged_is_another_pod(tmp_path: Path) -> None:
             f"set -eu\n. {SCRIPTS_FOLDER}/lib.sh\n. {SCRIPTS_FOLDER}/static-pods.sh\n"
             f"EVENKEEL_STATE={tmp_path} MANIFESTS={manifests}\ndate() {{ echo {now}; }}\n"
             f"in_place kube-scheduler scheduler kubeconfig && echo stays\n"
-            f"fill $MANIFESTS/kube-scheduler.yaml <{staged} >{tmp_path}/live\n"
-            f"mv {tmp_path}/live $MANIFESTS/kube-scheduler.yaml\n"
+            f"cp $filled $MANIFESTS/kube-scheduler.yaml\n"
         )
         done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
