@@ -49,12 +49,14 @@ def files(vip: Vip | None) -> list[File]:
 
 
 def keepalived_conf(vip: Vip) -> str:
-    """VRRP over unicast between equals: whoever has the address keeps it until its nginx or its host is gone."""
-    return KEEPALIVED_CONF_TEXT.format(
-        vip=vip,
-        priority=HIGHEST_PRIORITY - vip.rank,
-        peers="".join(f"        {peer}\n" for peer in vip.peers),
-    )
+    """VRRP between equals: whoever has the address keeps it until its nginx or its host is gone."""
+    return KEEPALIVED_CONF_TEXT.format(vip=vip, priority=HIGHEST_PRIORITY - vip.rank, unicast=_unicast(vip))
+
+
+def _unicast(vip: Vip) -> str:
+    """Whom to talk to. Nothing for who is alone: keepalived refuses a list of nobody."""
+    peers = "".join(f"        {peer}\n" for peer in vip.peers)
+    return f"    unicast_src_ip {vip.address}\n    unicast_peer {{\n{peers}    }}\n" if peers else ""
 
 
 # The script asks nginx itself. A connection to the load balancer's port would say less (the kernel accepts it for a
@@ -84,10 +86,7 @@ vrrp_instance load_balancer {{
     virtual_router_id {vip.router_id}
     priority {priority}
     advert_int 0.3
-    unicast_src_ip {vip.address}
-    unicast_peer {{
-{peers}\
-    }}
+{unicast}\
     virtual_ipaddress {{
         {vip.vip}/32 dev {vip.interface}
     }}

@@ -155,6 +155,15 @@ def test_both_hosts_of_a_virtual_address_are_equals_that_do_not_preempt(stack: S
     assert "unicast_src_ip 192.0.2.32\n    unicast_peer {\n        192.0.2.31\n    }\n" in confs["lb2"]
 
 
+def test_a_load_balancer_alone_with_a_virtual_address_names_no_list_of_nobody(tmp_path: Path) -> None:
+    """keepalived since 2.2.5 refuses one when it is tried, so that a stack with one load balancer did not come up."""
+    values = samples.values()
+    del values["hosts"]["lb2"]
+    alone = _keepalived(samples.stack(tmp_path, values), "lb1")
+    assert "unicast" not in alone
+    assert "advert_int 0.3\n    virtual_ipaddress {\n        192.0.2.30/32 dev eth0\n    }\n" in alone
+
+
 def test_a_keepalived_that_crashed_starts_again(stack: Stack) -> None:
     """It left the address on its host, beside the one that had taken it over, until somebody came."""
     _, drop_in = keepalived.files(keepalived.vip(stack, stack.hosts["lb1"]))
