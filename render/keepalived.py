@@ -61,7 +61,8 @@ def _unicast(vip: Vip) -> str:
 
 # The script asks nginx itself. A connection to the load balancer's port would say less (the kernel accepts it for a
 # stopped nginx, too) and would reach an upstream each time, whose log it fills. nginx gone is noticed within a second;
-# nginx slow, on a busy host, is given three before the address moves and breaks every connection.
+# nginx slow, on a busy host, is given three before the address moves and breaks every connection. A proxy that systemd
+# gives to all services knows nothing of it.
 KEEPALIVED_CONF_TEXT = """\
 # Written by Evenkeel.
 global_defs {{
@@ -72,7 +73,7 @@ global_defs {{
 }}
 
 vrrp_script nginx_serves {{
-    script "/usr/bin/curl -q --silent --fail --max-time 3 --output /dev/null http://{vip.status}/alive"
+    script "/usr/bin/curl -q --silent --fail --noproxy {vip.address} --max-time 3 --output /dev/null http://{vip.status}/alive"
     interval 1
     timeout 4
     fall 1

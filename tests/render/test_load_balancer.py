@@ -164,6 +164,13 @@ def test_a_load_balancer_alone_with_a_virtual_address_names_no_list_of_nobody(tm
     assert "advert_int 0.3\n    virtual_ipaddress {\n        192.0.2.30/32 dev eth0\n    }\n" in alone
 
 
+def test_keepalived_asks_its_nginx_past_any_proxy(stack: Stack) -> None:
+    """A host's proxy, set for all of systemd's services, knows no address of the cluster: no host kept the address."""
+    (asked,) = [line for line in _keepalived(stack, "lb1").splitlines() if "/usr/bin/curl" in line]
+    assert " --noproxy 192.0.2.31 " in asked
+    assert asked.endswith(' http://192.0.2.31:8404/alive"')
+
+
 def test_a_keepalived_that_crashed_starts_again(stack: Stack) -> None:
     """It left the address on its host, beside the one that had taken it over, until somebody came."""
     _, drop_in = keepalived.files(keepalived.vip(stack, stack.hosts["lb1"]))
