@@ -222,11 +222,20 @@ check_resolver() {
 }
 
 check_address() {
-    addresses=$(ip -o address show | awk '{ sub(/\/.*/, "", $4); print $4 }')
-    printf '%s\n' "$addresses" | grep -qxF "$ADDRESS" ||
-        problem "its address $ADDRESS is on none of its interfaces ($(printf '%s\n' "$addresses" | paste -sd ' ' -))" "set evenkeel:hosts.$EVENKEEL_HOST.address to one of these; an address that is translated on the way (NAT) cannot be listened on"
-    [ -z "$VIP_INTERFACE" ] || [ -e "$EVENKEEL_ROOT/sys/class/net/$VIP_INTERFACE" ] ||
+    addresses=$(ip -o address show | awk '{ sub(/\/.*/, "", $4); print $4, $2 }')
+    interface=$(printf '%s\n' "$addresses" | awk -v address="$ADDRESS" '$1 == address { print $2; exit }')
+    [ -n "$interface" ] ||
+        problem "its address $ADDRESS is on none of its interfaces ($(printf '%s\n' "$addresses" | cut -d ' ' -f 1 | paste -sd ' ' -))" "set evenkeel:hosts.$EVENKEEL_HOST.address to one of these; an address that is translated on the way (NAT) cannot be listened on"
+    [ -z "$VIP_INTERFACE" ] || check_vip_interface
+}
+
+# keepalived speaks through the interface that carries the address, from and to the hosts' own addresses.
+check_vip_interface() {
+    if [ ! -e "$EVENKEEL_ROOT/sys/class/net/$VIP_INTERFACE" ]; then
         problem "it has no interface $VIP_INTERFACE for the load balancer's address" "set evenkeel:loadBalancer.vip.interface to the name that 'ip link' shows"
+    elif [ "${interface:-$VIP_INTERFACE}" != "$VIP_INTERFACE" ]; then
+        warning "its address $ADDRESS is on $interface, and keepalived speaks through $VIP_INTERFACE" "see that load balancers reach each other's addresses there, or each of them takes the virtual address"
+    fi
 }
 
 # Prints PORT PROGRAM PID of what listens; the kernel knows programs by the first 15 characters of their names.

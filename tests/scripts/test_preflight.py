@@ -335,6 +335,17 @@ def test_a_host_without_a_firewall_is_not_warned(bench: Bench) -> None:
     assert "warning" not in bench.host.preflight(bench.stack, "shaolin").stderr
 
 
+def test_a_load_balancer_whose_own_address_is_not_where_keepalived_speaks_is_warned(bench: Bench) -> None:
+    """VRRP goes through the virtual address's interface: two that don't hear each other both take the address."""
+    bench.host.file("sys/class/net/eth1/address", "02:42:0a:4d:00:0c\n")
+    bench.host.stub("ip", "printf '2: eth0 inet 10.0.0.9/24\\n3: eth1 inet %s/24\\n' \"$ADDRESS_OF_HOST\"")
+    done = bench.host.preflight(bench.stack, "lb1")
+    assert done.returncode == 0
+    assert "warning: its address 192.0.2.31 is on eth1, and keepalived speaks through eth0; " in done.stderr
+    assert "warning" not in bench.host.preflight(bench.stack, "lb1", VIP_INTERFACE="eth1").stderr
+    assert "warning" not in bench.host.preflight(bench.stack, "lb1", VIP_INTERFACE="").stderr
+
+
 def test_a_mirror_that_does_not_answer_is_named_with_the_reason(bench: Bench) -> None:
     done = bench.host.preflight(bench.stack, "shaolin", CLOCK_URL="http://127.0.0.1:1/kubelet", IMAGES="")
     assert done.returncode == 1
