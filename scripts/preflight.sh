@@ -316,6 +316,12 @@ check_stream_module() {
         problem "its nginx has no stream module" "install it (Debian: apt-get install libnginx-mod-stream; Red Hat: dnf install nginx-mod-stream)"
 }
 
+# The load balancer's check asks all upstreams at once. An older curl asks nobody, and everybody would count as ready.
+check_parallel() {
+    ! has curl || curl -q --parallel-immediate --version >/dev/null 2>&1 ||
+        problem "its curl cannot ask several upstreams at once, as 7.68 and newer can" "install a newer one, or use a host with a newer distribution"
+}
+
 check_host() {
     check_commands
     check_systemd
@@ -326,7 +332,12 @@ check_host() {
     ! has ss || check_ports
     check_firewall
     check_generations
-    case " $ROLES " in *" lb "*) check_stream_module ;; esac
+    case " $ROLES " in
+    *" lb "*)
+        check_stream_module
+        check_parallel
+        ;;
+    esac
     if [ "$RUNS_PODS" = yes ]; then
         check_swap
         check_cgroups

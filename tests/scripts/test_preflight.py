@@ -88,6 +88,12 @@ def _no_image(bench: Bench) -> None:
     bench.mirror.missing.add(f"/v2/registry.k8s.io/etcd/manifests/{digest}")
 
 
+def _old_curl(bench: Bench) -> None:
+    """As Red Hat 8 has it: an option that it doesn't know ends it before anything is asked."""
+    curl = (bench.host.bin / "curl").resolve()
+    bench.host.stub("curl", f'case "$*" in *--parallel*) exit 2 ;; esac\nexec {curl} "$@"')
+
+
 def _runs(**minors: str) -> Callable[[Bench], None]:
     """A master whose programs are of these minor versions."""
 
@@ -207,6 +213,7 @@ REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
         "no stream module",
         "libnginx-mod-stream",
     ),
+    "curl too old for the check": ("lb1", _old_curl, "curl cannot ask several upstreams at once", "a newer one"),
     "clock behind": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 3.0), "s behind that of", "timedatectl"),
     "clock ahead": ("lb1", lambda bench: setattr(bench.mirror, "ahead", -2.6), "s ahead of that of", "timedatectl"),
     "resolver on a loopback": (
