@@ -2,6 +2,7 @@
 tests/lab."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,22 @@ def test_the_check_is_there_with_the_rules_that_it_looks_for_beside_itself(stack
     assert f"ExecStart={program} watch " in files["/etc/systemd/system/evenkeel-upstreams.service"].content
 
 
+def test_nginx_and_its_check_begin_anew_however_they_ended_and_however_often(stack: Stack) -> None:
+    """The distribution's unit leaves a crashed nginx where it is; and what is left of a check says that it runs."""
+    files = {file.path: file for file in load_balancer.files(load_balancer.balancer(stack, stack.hosts["lb1"]))}
+    nginx = files["/etc/systemd/system/nginx.service.d/evenkeel.conf"].content.splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=on-failure"} < set(nginx)
+    check = files["/etc/systemd/system/evenkeel-upstreams.service"].content.splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=always", "RuntimeDirectory=evenkeel-lb"} < set(check)
+
+
+def test_every_connection_that_nginx_may_take_has_its_files(stack: Stack) -> None:
+    """Each is one, and systemd's own limit is 1,024."""
+    (connections,) = re.findall(r"worker_connections (\d+);", conf(stack))
+    (files,) = re.findall(r"worker_rlimit_nofile (\d+);", conf(stack))
+    assert int(files) > int(connections) >= 8192
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -149,6 +166,7 @@ def test_both_hosts_of_a_virtual_address_are_equals_that_do_not_preempt(stack: S
     for text in confs.values():
         for line in ("state BACKUP", "nopreempt", "vrrp_version 3", "advert_int 0.3", "192.0.2.30/32 dev eth0"):
             assert f"    {line}\n" in text
+        assert "    track_script {\n        nginx_serves\n    }\n" in text
     assert "priority 200\n" in confs["lb1"]
     assert "priority 199\n" in confs["lb2"]
     assert "unicast_src_ip 192.0.2.31\n    unicast_peer {\n        192.0.2.32\n    }\n" in confs["lb1"]
