@@ -14,6 +14,7 @@
 #   FOLLOWS                     PROGRAM VERSION MINOR... a line: the minor versions that may run before this one comes
 #   RESOLV_CONF                 the file of name servers that the kubelet gives to the cluster's DNS
 #   RUNS_PODS                   yes on masters and workers
+#   POD_MODULES                 the kernel modules that the pod network asks for when it begins
 #   NAMES OWN_NAMES             what must resolve, and what should
 #   VIP_INTERFACE               the interface that carries the load balancer's address, if it moves between hosts
 #   PORTS                       PORT PROGRAM a line: what will listen
@@ -190,6 +191,9 @@ running_minor() {
 check_modules() {
     grep -qw overlay "$EVENKEEL_ROOT/proc/filesystems" || loadable overlay
     [ -d "$EVENKEEL_ROOT/proc/sys/net/bridge" ] || loadable br_netfilter
+    for module in $POD_MODULES; do
+        [ -d "$EVENKEEL_ROOT/sys/module/$module" ] || loadable "$module"
+    done
 }
 
 loadable() {
