@@ -49,17 +49,20 @@ def files(vip: Vip | None) -> list[File]:
 
 
 def keepalived_conf(vip: Vip) -> str:
-    """VRRP over unicast between equals: whoever has the address keeps it until its nginx or its host is gone."""
-    return KEEPALIVED_CONF_TEXT.format(
-        vip=vip,
-        priority=HIGHEST_PRIORITY - vip.rank,
-        peers="".join(f"        {peer}\n" for peer in vip.peers),
-    )
+    """VRRP between equals: whoever has the address keeps it until its nginx or its host is gone."""
+    return KEEPALIVED_CONF_TEXT.format(vip=vip, priority=HIGHEST_PRIORITY - vip.rank, unicast=_unicast(vip))
+
+
+def _unicast(vip: Vip) -> str:
+    """Whom to talk to. Nothing for who is alone: keepalived refuses a list of nobody."""
+    peers = "".join(f"        {peer}\n" for peer in vip.peers)
+    return f"    unicast_src_ip {vip.address}\n    unicast_peer {{\n{peers}    }}\n" if peers else ""
 
 
 # The script asks nginx itself. A connection to the load balancer's port would say less (the kernel accepts it for a
 # stopped nginx, too) and would reach an upstream each time, whose log it fills. nginx gone is noticed within a second;
-# nginx slow, on a busy host, is given three before the address moves and breaks every connection.
+# nginx slow, on a busy host, is given three before the address moves and breaks every connection. A proxy that systemd
+# gives to all services knows nothing of it.
 KEEPALIVED_CONF_TEXT = """\
 # Written by Evenkeel.
 global_defs {{
@@ -70,7 +73,7 @@ global_defs {{
 }}
 
 vrrp_script nginx_serves {{
-    script "/usr/bin/curl -q --silent --fail --max-time 3 --output /dev/null http://{vip.status}/alive"
+    script "/usr/bin/curl -q --silent --fail --noproxy {vip.address} --max-time 3 --output /dev/null http://{vip.status}/alive"
     interval 1
     timeout 4
     fall 1
@@ -84,10 +87,7 @@ vrrp_instance load_balancer {{
     virtual_router_id {vip.router_id}
     priority {priority}
     advert_int 0.3
-    unicast_src_ip {vip.address}
-    unicast_peer {{
-{peers}\
-    }}
+{unicast}\
     virtual_ipaddress {{
         {vip.vip}/32 dev {vip.interface}
     }}

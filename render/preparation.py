@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from releases import skew
 from render import containerd, generations, kubelet, ports, silent_peers
+from render.addons import flannel
 from render.files import File, stage_script
 from render.scripts import ON_HOST, Scripts, assignments, scripts_of
 from render.static_pods import MANIFESTS
@@ -154,6 +155,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "ADDRESS": host.address,
         "ROLES": " ".join(host.roles),
         "RUNS_PODS": "yes" if runs_pods(host) else "no",
+        "POD_MODULES": flannel.BACKEND if stack.cluster.cni == "flannel" else "",
         "MIN_CORES": str(max(need.cores for need in needs)),
         "MIN_MEMORY_MB": str(max(need.memory_mb for need in needs)),
         "MIN_DISK_MB": str(max(need.disk_mb for need in needs)),
@@ -235,8 +237,8 @@ def programs(stack: Stack, host: Host) -> list[Program]:
     """What is installed on this host."""
     if not runs_pods(host):
         return []
-    flannel = [FLANNEL_PROGRAM] if stack.cluster.cni == "flannel" else []
-    return [*NODE_PROGRAMS, *flannel, *([MASTER_PROGRAM] if "master" in host.roles else [])]
+    network = [FLANNEL_PROGRAM] if stack.cluster.cni == "flannel" else []
+    return [*NODE_PROGRAMS, *network, *([MASTER_PROGRAM] if "master" in host.roles else [])]
 
 
 def images(stack: Stack, host: Host) -> list[str]:

@@ -14,6 +14,7 @@ here=/usr/local/lib/evenkeel
 . "$here/lib.sh"
 
 NGINX_CONF=/etc/nginx/nginx.conf
+KEEPALIVED_CONF=/etc/keepalived/keepalived.conf
 BALANCER=$EVENKEEL_STATE/lb
 BALANCER_PARTS="lb lb.ca"
 STAGED=$EVENKEEL_STATE/staged/lb/files
@@ -48,19 +49,12 @@ try_nginx_conf() {
         fail "activate nginx" "nginx refuses the new nginx.conf, so the old one stays: $tried" "correct what it names in evenkeel:loadBalancer and run up again"
 }
 
-# What nginx did here before stays where its owner finds it.
-keep_first_conf() {
-    if [ -f "$NGINX_CONF" ] && ! grep -q '^# Written by Evenkeel' "$NGINX_CONF"; then
-        cp -p "$NGINX_CONF" "$NGINX_CONF.before-evenkeel"
-    fi
-}
-
 install_balancer() {
     say "giving nginx its new files"
     rm -f "$EVENKEEL_STATE/applied/nginx" # from here on, even the files of before are a change
     lay_ground
     try_nginx_conf
-    keep_first_conf
+    keep_first "$NGINX_CONF"
     for balancer_part in $BALANCER_PARTS; do install_part "$balancer_part" >/dev/null; done
     reread nginx evenkeel-upstreams
     systemctl enable --quiet --no-reload nginx evenkeel-upstreams
@@ -134,20 +128,22 @@ vip_start() {
     vip_tried=$(keepalived -t -f "$STAGED_VIP" 2>&1) ||
         fail "activate keepalived" "keepalived refuses the new keepalived.conf, so the old one stays: $vip_tried" "correct what it names in evenkeel:loadBalancer.vip and run up again"
     say "giving keepalived its new file"
+    keep_first "$KEEPALIVED_CONF"
     install_part vip >/dev/null
     reread keepalived
     systemctl enable --quiet --no-reload keepalived
     systemctl reload-or-restart keepalived || vip_failed "keepalived does not start"
 }
-STAGED_VIP=$EVENKEEL_STATE/staged/vip/files/etc/keepalived/keepalived.conf
+STAGED_VIP=$EVENKEEL_STATE/staged/vip/files$KEEPALIVED_CONF
 
-# Only a keepalived that got its file from here is stopped.
+# Only a keepalived that got its file from here is stopped. One that had another file before is started by its owner.
 vip_stop() {
     if [ -s "$EVENKEEL_STATE/applied/vip.index" ]; then
         say "giving up the virtual address"
         systemctl disable --now --quiet keepalived
     fi
     install_part vip >/dev/null
+    give_back "$KEEPALIVED_CONF"
     systemctl daemon-reload
 }
 

@@ -12,13 +12,25 @@ say() {
     printf '%s\n' "$*"
 }
 
-# request_names FILE: the names in a signing request, one a line.
+# readable FILE: Kubernetes, which signs what is approved, reads the same in it as openssl does here. Either passes over
+# what it can't read, so there is one block, with one list of extensions: nothing that one of them could find instead.
+readable() {
+    [ "$(grep -c -e '-----BEGIN' "$1")" = 1 ] || return 1
+    readable_form=$(openssl asn1parse -in "$1") || return 1
+    [ "$(printf '%s\n' "$readable_form" | grep -c ':Extension Request$')" = 1 ]
+}
+
+# request_names FILE: the names in a signing request, one a line. openssl writes a name as it is, line breaks included:
+# whatever is not a heading is taken for a name, so that none can hide behind another one.
 request_names() {
-    openssl req -in "$1" -noout -text | sed -n '/Subject Alternative Name/{n;s/, */\n/g;p;}' | sed 's/^ *//; s/^DNS://; s/^IP Address://'
+    openssl req -in "$1" -noout -text -reqopt no_header,no_version,no_subject,no_pubkey,no_attributes,no_sigdump |
+        sed -e '/^ *Requested Extensions: *$/d; /^ *X509v3 Subject Alternative Name: *$/d; s/, */\n/g' |
+        sed 's/^ *//; s/^DNS://; s/^IP Address://'
 }
 
 # allowed NODE FILE: every name in the request is this node's, and there is one at least.
 allowed() {
+    readable "$2" || return 1
     [ "$(openssl req -in "$2" -noout -subject -nameopt RFC2253)" = "subject=CN=system:node:$1,O=system:nodes" ] || return 1
     allowed_names=$(request_names "$2")
     [ -n "$allowed_names" ] || return 1

@@ -114,6 +114,18 @@ reread() {
     esac
 }
 
+# keep_first FILE: what somebody else wrote there before stays beside it, where its owner finds it.
+keep_first() {
+    if [ -f "$EVENKEEL_ROOT$1" ] && ! grep -q '^# Written by Evenkeel' "$EVENKEEL_ROOT$1"; then
+        cp -p "$EVENKEEL_ROOT$1" "$EVENKEEL_ROOT$1.before-evenkeel"
+    fi
+}
+
+# give_back FILE: it is again what it was before, where it was something.
+give_back() {
+    [ ! -f "$EVENKEEL_ROOT$1.before-evenkeel" ] || mv -f "$EVENKEEL_ROOT$1.before-evenkeel" "$EVENKEEL_ROOT$1"
+}
+
 # keep UNIT...: they run, now and after each boot. Nothing happens where that is so.
 keep() {
     for keep_unit in "$@"; do

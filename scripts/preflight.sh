@@ -14,6 +14,7 @@
 #   FOLLOWS                     PROGRAM VERSION MINOR... a line: the minor versions that may run before this one comes
 #   RESOLV_CONF                 the file of name servers that the kubelet gives to the cluster's DNS
 #   RUNS_PODS                   yes on masters and workers
+#   POD_MODULES                 the kernel modules that the pod network asks for when it begins
 #   NAMES OWN_NAMES             what must resolve, and what should
 #   VIP_INTERFACE               the interface that carries the load balancer's address, if it moves between hosts
 #   PORTS                       PORT PROGRAM a line: what will listen
@@ -190,6 +191,9 @@ running_minor() {
 check_modules() {
     grep -qw overlay "$EVENKEEL_ROOT/proc/filesystems" || loadable overlay
     [ -d "$EVENKEEL_ROOT/proc/sys/net/bridge" ] || loadable br_netfilter
+    for module in $POD_MODULES; do
+        [ -d "$EVENKEEL_ROOT/sys/module/$module" ] || loadable "$module"
+    done
 }
 
 loadable() {
@@ -222,11 +226,20 @@ check_resolver() {
 }
 
 check_address() {
-    addresses=$(ip -o address show | awk '{ sub(/\/.*/, "", $4); print $4 }')
-    printf '%s\n' "$addresses" | grep -qxF "$ADDRESS" ||
-        problem "its address $ADDRESS is on none of its interfaces ($(printf '%s\n' "$addresses" | paste -sd ' ' -))" "set evenkeel:hosts.$EVENKEEL_HOST.address to one of these; an address that is translated on the way (NAT) cannot be listened on"
-    [ -z "$VIP_INTERFACE" ] || [ -e "$EVENKEEL_ROOT/sys/class/net/$VIP_INTERFACE" ] ||
+    addresses=$(ip -o address show | awk '{ sub(/\/.*/, "", $4); print $4, $2 }')
+    interface=$(printf '%s\n' "$addresses" | awk -v address="$ADDRESS" '$1 == address { print $2; exit }')
+    [ -n "$interface" ] ||
+        problem "its address $ADDRESS is on none of its interfaces ($(printf '%s\n' "$addresses" | cut -d ' ' -f 1 | paste -sd ' ' -))" "set evenkeel:hosts.$EVENKEEL_HOST.address to one of these; an address that is translated on the way (NAT) cannot be listened on"
+    [ -z "$VIP_INTERFACE" ] || check_vip_interface
+}
+
+# keepalived speaks through the interface that carries the address, from and to the hosts' own addresses.
+check_vip_interface() {
+    if [ ! -e "$EVENKEEL_ROOT/sys/class/net/$VIP_INTERFACE" ]; then
         problem "it has no interface $VIP_INTERFACE for the load balancer's address" "set evenkeel:loadBalancer.vip.interface to the name that 'ip link' shows"
+    elif [ "${interface:-$VIP_INTERFACE}" != "$VIP_INTERFACE" ]; then
+        warning "its address $ADDRESS is on $interface, and keepalived speaks through $VIP_INTERFACE" "see that load balancers reach each other's addresses there, or each of them takes the virtual address"
+    fi
 }
 
 # Prints PORT PROGRAM PID of what listens; the kernel knows programs by the first 15 characters of their names.
@@ -307,6 +320,12 @@ check_stream_module() {
         problem "its nginx has no stream module" "install it (Debian: apt-get install libnginx-mod-stream; Red Hat: dnf install nginx-mod-stream)"
 }
 
+# The load balancer's check asks all upstreams at once. An older curl asks nobody, and everybody would count as ready.
+check_parallel() {
+    ! has curl || curl -q --parallel-immediate --version >/dev/null 2>&1 ||
+        problem "its curl cannot ask several upstreams at once, as 7.68 and newer can" "install a newer one, or use a host with a newer distribution"
+}
+
 check_host() {
     check_commands
     check_systemd
@@ -317,7 +336,12 @@ check_host() {
     ! has ss || check_ports
     check_firewall
     check_generations
-    case " $ROLES " in *" lb "*) check_stream_module ;; esac
+    case " $ROLES " in
+    *" lb "*)
+        check_stream_module
+        check_parallel
+        ;;
+    esac
     if [ "$RUNS_PODS" = yes ]; then
         check_swap
         check_cgroups

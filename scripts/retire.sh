@@ -59,7 +59,8 @@ stop() {
     for stop_unit in "$@"; do systemctl disable --now --quiet "$stop_unit" 2>/dev/null || :; done
 }
 
-# nginx gets back what it had before; keepalived is stopped where its file came from here, and the address leaves first.
+# nginx and keepalived get back what they had before; keepalived, which is stopped where its file came from here, is
+# started with that by its owner. The address leaves first.
 retire_lb() {
     [ -d "$EVENKEEL_STATE/lb" ] || return 0
     say "taking the load balancer away"
@@ -67,8 +68,9 @@ retire_lb() {
     stop evenkeel-upstreams
     drop vip lb lb.ca
     forget nginx keepalived
-    if [ -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf.before-evenkeel" ]; then
-        mv -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf.before-evenkeel" "$EVENKEEL_ROOT/etc/nginx/nginx.conf"
+    give_back /etc/keepalived/keepalived.conf
+    give_back /etc/nginx/nginx.conf
+    if [ -f "$EVENKEEL_ROOT/etc/nginx/nginx.conf" ]; then
         systemctl daemon-reload
         systemctl restart nginx || say "warning: nginx does not start with the file that it had before: see 'nginx -t'"
     else

@@ -11,17 +11,20 @@ INTERVAL=1    # seconds from one look to the next
 REPEATS=3     # of one packet, in vain: TCP is there 1.4 s after it was sent first, where the network is fast
 SILENCE=2000  # milliseconds in which nothing came from the peer, on any connection
 
-# Standard input is ss's list of connections: of the peers that it names, those that are silent.
+# Standard input is ss's list of connections: of the peers that it names, those that are silent. Where nothing is on
+# its way (unacked), nothing is repeated in vain: a peer that has no room for more is asked ever less often whether it has,
+# and its answers bring no data.
 silent() {
     awk -v repeats="$REPEATS" -v silence="$SILENCE" '
         {
-            repeated = heard = 0
+            repeated = heard = waits = 0
             for (i = 5; i <= NF; i++) {
                 if ($i ~ /^backoff:/) repeated = substr($i, 9) + 0
+                if ($i ~ /^unacked:/) waits = 1
                 if ($i ~ /^lastrcv:/) heard = substr($i, 9) + 0
             }
             if (!($4 in quiet) || heard < quiet[$4]) quiet[$4] = heard
-            if (repeated > vain[$4]) vain[$4] = repeated
+            if (waits && repeated > vain[$4]) vain[$4] = repeated
         }
         END { for (peer in quiet) if (vain[peer] >= repeats && quiet[peer] >= silence) print peer }'
 }

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _DURATION = re.compile(r"(?P<number>[1-9]\d{0,5})(?P<unit>ms|s|m|h)")
+_WHOLE_SECONDS = re.compile(r"[1-9][0-9]{0,5}[smh]")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FLAG = re.compile(r"[a-z][a-z0-9-]*")
 _NOT_FLAG = re.compile(r"[^a-z0-9]+")
@@ -193,6 +194,11 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Port = Annotated[int, Field(ge=1, le=_HIGHEST_PORT)]
 Duration = Annotated[
     str, _matching(_DURATION, "is not a duration", "write a whole number with its unit, like 500ms, 5s, 10m or 1h")
+]
+# What nginx takes where it counts in seconds.
+WholeSeconds = Annotated[
+    str,
+    _matching(_WHOLE_SECONDS, "is not a duration of whole seconds", "write a number with its unit, like 5s, 10m or 1h"),
 ]
 Interface = Annotated[str, _matching(_INTERFACE, "is not a network interface's name", "write it like eth0")]
 User = Annotated[str, _matching(_USER, "is not a user's name", "write it like root or deploy")]

@@ -25,6 +25,7 @@ from settings.fields import (
     SubjectAltName,
     Tree,
     User,
+    WholeSeconds,
     refuse,
 )
 
@@ -192,7 +193,7 @@ class LoadBalancer(Section):
     proxy_timeout: Duration = "10m"
     connect_timeout: Duration = "500ms"  # a client with a second to spare is answered by the next upstream meanwhile
     max_fails: Annotated[int, Field(ge=1, le=100)] = 1
-    fail_timeout: Duration = "5s"
+    fail_timeout: WholeSeconds = "5s"
     weights: dict[str, Annotated[int, Field(ge=1, le=256)]] = {}
     status_port: Port = 8404
 

@@ -2,6 +2,7 @@
 tests/lab."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,22 @@ def test_the_check_is_there_with_the_rules_that_it_looks_for_beside_itself(stack
     assert f"ExecStart={program} watch " in files["/etc/systemd/system/evenkeel-upstreams.service"].content
 
 
+def test_nginx_and_its_check_begin_anew_however_they_ended_and_however_often(stack: Stack) -> None:
+    """The distribution's unit leaves a crashed nginx where it is; and what is left of a check says that it runs."""
+    files = {file.path: file for file in load_balancer.files(load_balancer.balancer(stack, stack.hosts["lb1"]))}
+    nginx = files["/etc/systemd/system/nginx.service.d/evenkeel.conf"].content.splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=on-failure"} < set(nginx)
+    check = files["/etc/systemd/system/evenkeel-upstreams.service"].content.splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=always", "RuntimeDirectory=evenkeel-lb"} < set(check)
+
+
+def test_every_connection_that_nginx_may_take_has_its_files(stack: Stack) -> None:
+    """Each is one, and systemd's own limit is 1,024."""
+    (connections,) = re.findall(r"worker_connections (\d+);", conf(stack))
+    (files,) = re.findall(r"worker_rlimit_nofile (\d+);", conf(stack))
+    assert int(files) > int(connections) >= 8192
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -149,10 +166,27 @@ def test_both_hosts_of_a_virtual_address_are_equals_that_do_not_preempt(stack: S
     for text in confs.values():
         for line in ("state BACKUP", "nopreempt", "vrrp_version 3", "advert_int 0.3", "192.0.2.30/32 dev eth0"):
             assert f"    {line}\n" in text
+        assert "    track_script {\n        nginx_serves\n    }\n" in text
     assert "priority 200\n" in confs["lb1"]
     assert "priority 199\n" in confs["lb2"]
     assert "unicast_src_ip 192.0.2.31\n    unicast_peer {\n        192.0.2.32\n    }\n" in confs["lb1"]
     assert "unicast_src_ip 192.0.2.32\n    unicast_peer {\n        192.0.2.31\n    }\n" in confs["lb2"]
+
+
+def test_a_load_balancer_alone_with_a_virtual_address_names_no_list_of_nobody(tmp_path: Path) -> None:
+    """keepalived since 2.2.5 refuses one when it is tried, so that a stack with one load balancer did not come up."""
+    values = samples.values()
+    del values["hosts"]["lb2"]
+    alone = _keepalived(samples.stack(tmp_path, values), "lb1")
+    assert "unicast" not in alone
+    assert "advert_int 0.3\n    virtual_ipaddress {\n        192.0.2.30/32 dev eth0\n    }\n" in alone
+
+
+def test_keepalived_asks_its_nginx_past_any_proxy(stack: Stack) -> None:
+    """A host's proxy, set for all of systemd's services, knows no address of the cluster: no host kept the address."""
+    (asked,) = [line for line in _keepalived(stack, "lb1").splitlines() if "/usr/bin/curl" in line]
+    assert " --noproxy 192.0.2.31 " in asked
+    assert asked.endswith(' http://192.0.2.31:8404/alive"')
 
 
 def test_a_keepalived_that_crashed_starts_again(stack: Stack) -> None:

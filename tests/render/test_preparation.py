@@ -94,10 +94,11 @@ def test_etcds_tools_and_the_control_planes_images_go_to_masters_alone(stack: se
     assert preparation.images(stack, balancer) == []
 
 
-def test_without_flannel_neither_its_plugin_nor_its_image_is_fetched(tmp_path: Path) -> None:
+def test_without_flannel_neither_its_plugin_nor_its_image_nor_its_module_is_asked_for(tmp_path: Path) -> None:
     stack = changed(tmp_path, "cluster", cni="none")
     host = stack.hosts["shaolin"]
     assert "flannel-cni" not in preparation.preflight_variables(stack, host)["DOWNLOADS"]
+    assert preparation.preflight_variables(stack, host)["POD_MODULES"] == ""
     assert "flannel" not in preparation.prepare_variables(stack, host)["IMAGES"]
 
 

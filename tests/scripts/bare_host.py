@@ -50,6 +50,7 @@ FILES = {
     "proc/filesystems": "nodev\tproc\nnodev\toverlay\n",
     "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n",
     "proc/sys/net/bridge/bridge-nf-call-iptables": "1\n",
+    "sys/module/vxlan/parameters/udp_port": "0\n",
     "run/systemd/system/marker": "",
     "sys/class/net/eth0/address": "02:42:0a:4d:00:0b\n",
     "usr/lib/nginx/modules/ngx_stream_module.so": "",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from render import csr_approver
+from tests.scripts import forged_requests
 
 NODE, OTHER = "system:node:huashan", "system:node:shaolin"
 NAMES = "shaolin shaolin 192.0.2.11\nhuashan huashan 192.0.2.21 fd00::21\n"
@@ -55,6 +56,23 @@ class Request:
         return subprocess.run(command, capture_output=True, check=True).stdout
 
 
+class TwoBlocks(Request):
+    """Go passes over the first block, whose end isn't alone on its line; openssl doesn't mind."""
+
+    def pem(self, key: Path) -> bytes:
+        return super().pem(key).rstrip(b"\n") + b"\x01\n" + Request("DNS:kubernetes").pem(key)
+
+
+class TwoLists(Request):
+    """Go passes over the first list of extensions."""
+
+    def pem(self, key: Path) -> bytes:
+        command = ["openssl", "pkey", "-in", str(key), "-pubout", "-outform", "DER"]
+        public_key = subprocess.run(command, capture_output=True, check=True).stdout
+        own, others = forged_requests.names(["huashan"]), forged_requests.names(["kubernetes"])
+        return forged_requests.two_lists(NODE, public_key, own, others)
+
+
 APPROVED = {
     "own-name-and-address": Request(),
     "rsa-usages": Request(usages="digital signature,key encipherment,server auth,"),
@@ -67,6 +85,10 @@ LEFT_ALONE = {
     "name-of-another-node": Request("DNS:shaolin"),
     "address-of-another-node": Request("DNS:huashan,IP:192.0.2.11"),
     "one-name-more": Request(f"{OWN_NAMES},DNS:kubernetes"),
+    "name-behind-a-line-break": Request("DER:" + forged_requests.names(["huashan\n", "kubernetes"]).hex()),
+    "second-block-that-only-kubernetes-reads": TwoBlocks(),
+    "second-list-that-only-kubernetes-reads": TwoLists(),
+    "extension-that-no-kubelet-asks-for": Request(extensions={"basicConstraints": "CA:TRUE"}),
     "name-that-begins-like-its-own": Request("DNS:huashan.example.com"),
     "wildcard": Request("DNS:*,IP:192.0.2.21"),
     "regular-expression": Request("DNS:.*"),

@@ -62,6 +62,13 @@ def _no_bridge(bench: Bench) -> None:
     (bench.host.root / "proc/sys/net/bridge").rmdir()
 
 
+def _no_vxlan(bench: Bench) -> None:
+    """As Ubuntu's kernels for small machines come, without their package of more modules."""
+    (bench.host.root / "sys/module/vxlan/parameters/udp_port").unlink()
+    (bench.host.root / "sys/module/vxlan/parameters").rmdir()
+    (bench.host.root / "sys/module/vxlan").rmdir()
+
+
 def _no_systemd(bench: Bench) -> None:
     (bench.host.root / "run/systemd/system/marker").unlink()
     (bench.host.root / "run/systemd/system").rmdir()
@@ -86,6 +93,12 @@ def _no_commands(bench: Bench) -> None:
 def _no_image(bench: Bench) -> None:
     digest = bench.stack.release.image("etcd").split("@")[1]
     bench.mirror.missing.add(f"/v2/registry.k8s.io/etcd/manifests/{digest}")
+
+
+def _old_curl(bench: Bench) -> None:
+    """As Red Hat 8 has it: an option that it doesn't know ends it before anything is asked."""
+    curl = (bench.host.bin / "curl").resolve()
+    bench.host.stub("curl", f'case "$*" in *--parallel*) exit 2 ;; esac\nexec {curl} "$@"')
 
 
 def _runs(**minors: str) -> Callable[[Bench], None]:
@@ -161,6 +174,7 @@ REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
         "docs/hosts.md",
     ),
     "br_netfilter": ("shaolin", _no_bridge, "br_netfilter is neither loaded nor can be", "6.1.0"),
+    "the pod network's module": ("huashan", _no_vxlan, "vxlan is neither loaded nor can be", "6.1.0"),
     "overlay": ("huashan", _file("proc/filesystems", "nodev proc\n"), "overlay is neither loaded", "6.1.0"),
     "address": (
         "wudang",
@@ -207,6 +221,7 @@ REFUSED: dict[str, tuple[str, Callable[[Bench], None], str, str]] = {
         "no stream module",
         "libnginx-mod-stream",
     ),
+    "curl too old for the check": ("lb1", _old_curl, "curl cannot ask several upstreams at once", "a newer one"),
     "clock behind": ("shaolin", lambda bench: setattr(bench.mirror, "ahead", 3.0), "s behind that of", "timedatectl"),
     "clock ahead": ("lb1", lambda bench: setattr(bench.mirror, "ahead", -2.6), "s ahead of that of", "timedatectl"),
     "resolver on a loopback": (
@@ -242,6 +257,7 @@ def test_everything_that_is_wrong_is_said_at_once(bench: Bench) -> None:
 
 
 ALLOWED: dict[str, tuple[str, Callable[[Bench], None], dict[str, str]]] = {
+    "a network of the user's own": ("shaolin", _no_vxlan, {"POD_MODULES": ""}),
     "swap": ("shaolin", REFUSED["swap"][1], {"FAIL_SWAP_ON": "false"}),
     "cgroup v1": ("shaolin", _stub("stat", "echo tmpfs"), {"FAIL_CGROUP_V1": "false"}),
     "a module that can be loaded": (
@@ -333,6 +349,17 @@ def test_a_firewall_that_runs_is_named_with_what_it_must_let_in(
 def test_a_host_without_a_firewall_is_not_warned(bench: Bench) -> None:
     bench.host.file("etc/ufw/ufw.conf", "ENABLED=no\n")
     assert "warning" not in bench.host.preflight(bench.stack, "shaolin").stderr
+
+
+def test_a_load_balancer_whose_own_address_is_not_where_keepalived_speaks_is_warned(bench: Bench) -> None:
+    """VRRP goes through the virtual address's interface: two that don't hear each other both take the address."""
+    bench.host.file("sys/class/net/eth1/address", "02:42:0a:4d:00:0c\n")
+    bench.host.stub("ip", "printf '2: eth0 inet 10.0.0.9/24\\n3: eth1 inet %s/24\\n' \"$ADDRESS_OF_HOST\"")
+    done = bench.host.preflight(bench.stack, "lb1")
+    assert done.returncode == 0
+    assert "warning: its address 192.0.2.31 is on eth1, and keepalived speaks through eth0; " in done.stderr
+    assert "warning" not in bench.host.preflight(bench.stack, "lb1", VIP_INTERFACE="eth1").stderr
+    assert "warning" not in bench.host.preflight(bench.stack, "lb1", VIP_INTERFACE="").stderr
 
 
 def test_a_mirror_that_does_not_answer_is_named_with_the_reason(bench: Bench) -> None:

@@ -21,6 +21,7 @@ case $1 in -tinOH) cat "$STUB/connections" ;; esac
 # As iproute2 prints them, shortened; what is 0 is left out.
 IDLE = "0      0      192.0.2.11:53152 {} cubic rto:204 rtt:2.9/5.5 lastsnd:43340 lastrcv:43340 lastack:43340"
 REPEATED = "0      31     192.0.2.11:53166 {} cubic rto:1632 backoff:3 rtt:0.5/0.7 lastsnd:920 lastrcv:{} unacked:1"
+FULL = "0   3847680  192.0.2.11:53170 {} cubic rto:208 backoff:3 rtt:4.7/9.4 lastsnd:2300 lastrcv:2556 lastack:2556"
 ANSWERED = "0      0      192.0.2.11:53188 {} cubic rto:204 rtt:0.5/0.7 lastsnd:8"
 
 
@@ -67,6 +68,11 @@ def test_all_connections_to_a_peer_that_is_silent_end_and_no_others(tmp_path: Pa
 )
 def test_a_peer_that_has_nothing_to_say_or_lost_a_packet_keeps_its_connections(tmp_path: Path, other: str) -> None:
     assert ended(looked(tmp_path, other, IDLE.format(WELL))) == set()
+
+
+def test_a_peer_that_has_no_room_for_more_keeps_its_connections(tmp_path: Path) -> None:
+    """TCP asks it ever less often whether it has, and it says no: a push waited for a hub's storage, and was ended."""
+    assert ended(looked(tmp_path, FULL.format(CUT_OFF), IDLE.format(CUT_OFF))) == set()
 
 
 def test_a_peer_that_answers_on_one_connection_keeps_all(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ MALFORMED = [
     ("cluster.pki.generations.serviceAccount", [1, 2, 3], "evenkeel:cluster.pki.generations.serviceAccount: "),
     ("loadBalancer.port", 70000, "evenkeel:loadBalancer.port: 70000: "),
     ("loadBalancer.proxyTimeout", "10 min", "10 min: is not a duration; write a whole number with its unit"),
+    ("loadBalancer.failTimeout", "500ms", "500ms: is not a duration of whole seconds; write a number with its unit"),
     ("loadBalancer.maxFails", 0, "evenkeel:loadBalancer.maxFails: 0: "),
     ("loadBalancer.vip.interface", "eth0; rm", "is not a network interface's name; write it like eth0"),
     ("loadBalancer.vip.routerId", 256, "evenkeel:loadBalancer.vip.routerId: 256: "),
