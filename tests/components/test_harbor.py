@@ -16,7 +16,8 @@ from components.host import RemoteHost, RemoteHostArgs
 from components.key_file import key_file
 from components.preparation import Preparation, PreparationArgs, compared
 from components.remote_command import RemoteCommand
-from render import hub_preflight
+from render import hub_preflight, preparation
+from render.files import HEREDOC_END as END
 from settings import Stack
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
 from tests.settings import samples
@@ -161,12 +162,9 @@ def test_a_hub_that_loses_its_role_is_freed_of_harbor_between_its_containers_and
     """The engine ends what depends on a step before the step: pulumi-docker is done with the containers by then, and
     their provider is still needed for the images."""
     found = registered(tmp_path)
-    given = {name: one for name, one in steps(found).items() if one.inputs.get("delete")}
-    assert {name: one.inputs["delete"] for name, one in given.items()} == dict.fromkeys(
-        ("hub1-leave", "hub2-leave"), "/usr/local/lib/evenkeel/retire.sh hub"
-    )
-    for name, leave in given.items():
-        hub = name.removesuffix("-leave")
+    for hub in ("hub1", "hub2"):
+        name, leave = f"{hub}-leave", steps(found)[f"{hub}-leave"]
+        assert leave.inputs["delete"] == "/usr/local/lib/evenkeel/retire.sh hub"
         of_hub = {key: one for key, one in found.items() if key[1].startswith(f"{hub}-")}
         assert all(name in one.after for (kind, _), one in of_hub.items() if kind == CONTAINER)
         assert {image for kind, image in of_hub if kind.startswith("docker:index/remoteImage")} <= leave.after
@@ -219,3 +217,17 @@ def test_nodes_and_hubs_trust_harbors_authority_without_a_restart(tmp_path: Path
     assert "/etc/docker/certs.d/hub.example.com/ca.crt" in hub
     assert "install_part harbor-trust" in node
     assert "systemctl" not in node
+
+
+def test_whoever_trusts_harbor_no_longer_does_once_harbor_or_the_role_has_left(tmp_path: Path) -> None:
+    """Nobody replaces an authority there that is no longer the stack's; and who holds its key would be believed."""
+    found = steps(registered(tmp_path))
+    trusting = {name.removesuffix("-harbor-trust"): one for name, one in found.items() if name.endswith("-harbor-trust")}
+    assert set(trusting) == {"shaolin", "wudang", "emei", "huashan", "hub1", "hub2"}
+    for host, one in trusting.items():
+        assert one.inputs["delete"] == "/usr/local/lib/evenkeel/retire.sh trust"
+        assert one.request.deletedWith.endswith(f"::{host}"), "a host that leaves as a whole may be lost"
+        assert f"\ntrusts harbor\n{END}" in found[f"{host}-prepare"].inputs["stdin"], "a step that is replaced"
+    assert "\ntrusts harbor\n" not in found["lb1-prepare"].inputs["stdin"]
+    alone = samples.stack(tmp_path)
+    assert not any(preparation.trusts_harbor(alone, host) for host in alone.hosts.values())
