@@ -53,16 +53,18 @@ reaches_services() {
     curl -q -s --noproxy '*' --max-time 2 --cacert "$PKI/ca.crt" -o /dev/null "https://$SERVICE_ADDRESS/livez"
 }
 
-# "certificate FILE BASE64" for the first certificate of each file: of its DER, or of a PEM inside a kubeconfig.
+# "certificate FILE BASE64" for the first certificate of each file: of its DER, or of a PEM inside a kubeconfig. Of each in
+# Harbor's files: a chain ends with the first of them that does, and the authorities that a user brings are in one file.
+# Beside the cluster's own may lie a user's bundle, of which some have ended long ago and nobody minds.
 tell_certificates() {
     set --
-    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
+    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt /etc/evenkeel/harbor/trust/*.crt /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
         [ ! -f "$file" ] || set -- "$@" "$file"
     done
     [ $# = 0 ] || awk '
         { sub(/\r$/, "") }
         FILENAME in told { next }
-        $0 == "-----END CERTIFICATE-----" { print "certificate", FILENAME, body; told[FILENAME] }
+        $0 == "-----END CERTIFICATE-----" { print "certificate", FILENAME, body; if (FILENAME !~ "/evenkeel/harbor/") told[FILENAME] }
         within == FILENAME { body = body $0 }
         $0 == "-----BEGIN CERTIFICATE-----" { within = FILENAME; body = "" }
         $1 == "client-certificate-data:" { print "certificate", FILENAME, $2; told[FILENAME] }

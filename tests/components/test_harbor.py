@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.certificates import summary
 from components.harbor import Harbor, HarborArgs
 from components.harbor_secrets import HubSecrets, HubSecretsArgs
 from components.harbor_trust import trust
@@ -20,9 +21,10 @@ from render import hub_preflight, preparation
 from render.files import HEREDOC_END as END
 from settings import Stack
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
-from tests.settings import samples
+from tests.settings import pem, samples
 
 CONTAINER = "docker:index/container:Container"
+TRUSTING = ("shaolin", "wudang", "emei", "huashan", "hub1", "hub2")
 
 
 def harbor_of(stack: Stack) -> None:
@@ -135,6 +137,34 @@ def test_what_cannot_be_renewed_without_loss_is_protected(tmp_path: Path) -> Non
     }
 
 
+def ends(stack: Stack) -> list[dict[str, str | None]]:
+    """Of Harbor's certificates, as the stack's output tells them."""
+    told: list[list[dict[str, str | None]]] = []
+    run(lambda: summary(HubSecrets("harbor", HubSecretsArgs(stack)).listed).apply(told.append))
+    return told[-1]
+
+
+def test_the_list_of_certificates_says_when_harbors_own_end(tmp_path: Path) -> None:
+    """Nobody looks for the end of a certificate that no list names."""
+    made = "2027-11-23T00:00:00Z"  # by the stack
+    assert ends(sample(tmp_path)) == [
+        {"name": "harbor-ca", "host": None, "notAfter": made},
+        {"name": "harbor-server", "host": None, "notAfter": made},
+    ]
+
+
+def test_of_a_certificate_that_a_user_brings_the_list_says_what_ends_first(tmp_path: Path) -> None:
+    ca = pem.issued("root", days=(-1, 900))
+    between = pem.issued("between", ca, days=(-1, 100))
+    leaf = pem.issued("hub", between, ["hub.example.com"], days=(-1, 300))
+    (tmp_path / "chain.pem").write_text(leaf.text + between.text)
+    (tmp_path / "ca.pem").write_text(ca.text)
+    own = {"certificate": "chain.pem", "ca": "ca.pem"}
+    assert [one["notAfter"] for one in ends(sample(tmp_path, harbor=own, harborCertificateKey=pem.pem(leaf.key)))] == [
+        f"{one.certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}" for one in (ca, between)
+    ]
+
+
 def test_containers_are_replaced_when_what_they_read_at_their_start_changes_and_only_then(tmp_path: Path) -> None:
     before = revisions(registered(tmp_path))
     changed = revisions(registered(tmp_path, harbor={"resources": {"core": {"memory": 2048}}}))
@@ -222,9 +252,9 @@ def test_nodes_and_hubs_trust_harbors_authority_without_a_restart(tmp_path: Path
 def test_whoever_trusts_harbor_no_longer_does_once_harbor_or_the_role_has_left(tmp_path: Path) -> None:
     """Nobody replaces an authority there that is no longer the stack's; and who holds its key would be believed."""
     found = steps(registered(tmp_path))
-    trusting = {name.removesuffix("-harbor-trust"): one for name, one in found.items() if name.endswith("-harbor-trust")}
-    assert set(trusting) == {"shaolin", "wudang", "emei", "huashan", "hub1", "hub2"}
-    for host, one in trusting.items():
+    assert {name for name in found if name.endswith("-trust")} == {f"{host}-harbor-trust" for host in TRUSTING}
+    for host in TRUSTING:
+        one = found[f"{host}-harbor-trust"]
         assert one.inputs["delete"] == "/usr/local/lib/evenkeel/retire.sh trust"
         assert one.request.deletedWith.endswith(f"::{host}"), "a host that leaves as a whole may be lost"
         assert f"\ntrusts harbor\n{END}" in found[f"{host}-prepare"].inputs["stdin"], "a step that is replaced"
