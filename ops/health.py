@@ -168,16 +168,17 @@ def _of_etcd(found: Report, stack: Stack, facts: list[tuple[str, str, list[str]]
 
 
 def _members(said: Iterable[tuple[str, Any]]) -> list[Member]:
+    """etcd leaves out what is 0: the leader while there is none, and all indexes of a member that has yet to begin."""
     all_of_them = [(host, one[0]["Status"]) for host, one in said]
-    newest = max((status["raftIndex"] for _, status in all_of_them), default=0)
+    newest = max((status.get("raftIndex", 0) for _, status in all_of_them), default=0)
     return [
         Member(
             host,
             status["version"],
-            leader=status["leader"] == status["header"]["member_id"],
+            leader=status.get("leader") == status["header"]["member_id"],
             learner=bool(status.get("isLearner")),
-            size_bytes=status["dbSize"],
-            lag=newest - status["raftAppliedIndex"],
+            size_bytes=status.get("dbSize", 0),
+            lag=newest - status.get("raftAppliedIndex", 0),
         )
         for host, status in all_of_them
     ]
