@@ -6,6 +6,7 @@ import settings
 from components import configuration
 from components.adoption import Adoption, AdoptionArgs
 from components.api_server_node import ApiServerNode, ApiServerNodeArgs, kubeconfig_of
+from components.certificates import summary
 from components.cluster_addons import ClusterAddons, ClusterAddonsArgs
 from components.debug_log import without_debug
 from components.etcd_member import EtcdMember, EtcdMemberArgs, genesis
@@ -90,7 +91,7 @@ pulumi.export("kubeconfig", kubeconfig_of(stack, pki, "admin"))
 pulumi.export("masters", {name: host.address for name, host in stack.masters().items()})
 pulumi.export("workers", {name: host.address for name, host in stack.workers().items()})
 pulumi.export("loadBalancers", {name: host.address for name, host in stack.load_balancers().items()})
-pulumi.export("certificates", pki.summary())
+pulumi.export("certificates", summary([*pki.listed, *(hub_secrets.listed if hub_secrets else ())]))
 pulumi.export("etcdCluster", membership.stdout)
 release = release_pin(stack, [membership, *addons.objects, *last])
 pulumi.export("release", release)

@@ -1,14 +1,17 @@
 """Private keys, and certificates that authorities of the stack sign, as tls resources.
 
-Owns algorithms, validity and renewal, and pulumi-tls's types and their properties. Does not own what a certificate
-says (``render.certificates``), nor which ones there are (``components.pki``, ``components.harbor_secrets``).
+Owns algorithms, validity and renewal, pulumi-tls's types and their properties, and the form of the list that says when
+certificates end. Does not own what a certificate says (``render.certificates``), nor which ones there are
+(``components.pki``, ``components.harbor_secrets``).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pulumi
+from pydantic import SecretStr
 
 from components.registered import Registered, given
 from render.certificates import SIGNER
@@ -32,6 +35,15 @@ class Pair:
 
     certificate: pulumi.Output[str]
     key: pulumi.Output[str]
+    not_after: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A certificate in the list; ``host`` is the only one that holds it, or None. ``not_after`` is RFC 3339."""
+
+    name: str
+    host: str | None
     not_after: pulumi.Output[str]
 
 
@@ -75,6 +87,26 @@ def self_signed(
         outputs=OF_A_CERTIFICATE,
         secret=("privateKeyPem",),
     )
+
+
+def summary(listed: Sequence[Listed]) -> pulumi.Output[list[dict[str, str | None]]]:
+    """Every certificate with its host and end: what an operator looks through for the next one that expires."""
+    return pulumi.Output.all(*(one.not_after for one in listed)).apply(
+        lambda ends: [
+            {"name": one.name, "host": one.host, "notAfter": end} for one, end in zip(listed, ends, strict=True)
+        ]
+    )
+
+
+def brought(certificate: str, key: SecretStr, not_after: datetime) -> Pair:
+    """One that the stack did not make."""
+    secret = pulumi.Output.secret(key.get_secret_value())
+    return Pair(pulumi.Output.from_input(certificate), secret, moment(not_after))
+
+
+def moment(when: datetime) -> pulumi.Output[str]:
+    """In the form in which pulumi-tls tells a certificate's end."""
+    return pulumi.Output.from_input(f"{when:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def authority(name: str, algorithm: str, common_name: str, opts: pulumi.ResourceOptions) -> Pair:

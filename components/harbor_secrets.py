@@ -14,7 +14,7 @@ import pulumi
 from pulumi_random import RandomPassword
 from pydantic import SecretStr
 
-from components.certificates import Pair, Subject, authority, leaf, private_key, self_signed
+from components.certificates import Listed, Pair, Subject, authority, brought, leaf, moment, private_key, self_signed
 from render.certificates import SERVER
 from render.harbor.secrets import HarborSecrets
 from settings import Harbor, Stack
@@ -35,7 +35,7 @@ class HubSecretsArgs:
 
 class HubSecrets(pulumi.ComponentResource):
     """``values`` is all that Harbor needs; ``ca`` vouches for its URL; ``fingerprint_key`` and ``probe_password`` are
-    the program's own."""
+    the program's own; ``listed`` are the certificates that clients meet, with their ends."""
 
     def __init__(self, name: str, args: HubSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:HubSecrets", name, None, opts)
@@ -44,7 +44,8 @@ class HubSecrets(pulumi.ComponentResource):
         self._name, self._stack, self._harbor = name, args.stack, args.stack.harbor
         self._opts = pulumi.ResourceOptions(parent=self)
         self._kept = pulumi.ResourceOptions(parent=self, protect=True)
-        self.server, self.ca = self._server()
+        self.server, self.ca, ca_end = self._server()
+        self.listed = [Listed(f"{name}-ca", None, ca_end), Listed(f"{name}-server", None, self.server.not_after)]
         self.fingerprint_key = self.password("fingerprint-key").result
         self.probe_password = self.password("probe").result
         self.values = self._values()
@@ -106,14 +107,15 @@ class HubSecrets(pulumi.ComponentResource):
             return _own(given) or ""
         return self.password(f"{store}-password").result
 
-    def _server(self) -> tuple[Pair, pulumi.Output[str]]:
-        brought, key = self._harbor.server_certificate, self._stack.harbor_secrets.certificate_key
-        if brought and key:
-            chain, ca = pulumi.Output.from_input(brought.chain), pulumi.Output.from_input(brought.ca)
-            return Pair(chain, pulumi.Output.secret(key.get_secret_value()), pulumi.Output.from_input("")), ca
+    def _server(self) -> tuple[Pair, pulumi.Output[str], pulumi.Output[str]]:
+        """The server's certificate; the authority that vouches for it, and its end."""
+        given, key = self._harbor.server_certificate, self._stack.harbor_secrets.certificate_key
+        if given and key:
+            pair = brought(given.chain, key, given.not_after)
+            return pair, pulumi.Output.from_input(given.ca), moment(given.ca_not_after)
         common_name = f"harbor-ca-{self._stack.cluster.name}"
         own = authority(f"{self._name}-ca", self._stack.cluster.pki.algorithm, common_name, self._kept)
-        return self._leaf(own), own.certificate
+        return self._leaf(own), own.certificate, own.not_after
 
     def _leaf(self, signer: Pair) -> Pair:
         names = server_names(self._stack, self._harbor)

@@ -26,7 +26,7 @@ INSTALL = f"lock\ninstall_part {TRUST} >/dev/null\nunlock\n"
 def trust(
     stack: Stack, hosts: Mapping[str, RemoteHost], prepared: Mapping[str, Staged], ca: pulumi.Output[str]
 ) -> list[Staged]:
-    """Lays Harbor's CA where the runtimes of nodes and hubs look for it."""
+    """Lays Harbor's CA where the runtimes of nodes and hubs look for it, and takes it away once Harbor is no more."""
     if stack.harbor is None:
         return []
     registry = stack.harbor.registry
@@ -34,7 +34,9 @@ def trust(
     on_hubs = ca.apply(lambda pem: {TRUST: [File(f"/etc/docker/certs.d/{registry}/ca.crt", pem)]})
     parts = {**dict.fromkeys(stack.nodes(), on_nodes), **dict.fromkeys(stack.hubs(), on_hubs)}
     return [
-        hosts[name].stage(TRUST, part, parent=hosts[name], depends_on=[prepared[name].command], then=INSTALL)
+        hosts[name].stage(
+            TRUST, part, parent=hosts[name], depends_on=[prepared[name].command], then=INSTALL, retires="trust"
+        )
         for name, part in parts.items()
     ]
 

@@ -85,8 +85,8 @@ class RemoteHost(pulumi.ComponentResource):
         """Runs the shell lines ``body`` as root, once and again whenever they or ``because`` change.
 
         They see ``$1``: ``first`` when this step is new to the stack's state, ``again`` afterwards.
-        ``retires`` is the role that is taken away from the host when this step leaves the stack and the host stays. A
-        host that leaves as a whole may be dead, so nobody asks it (docs/hosts.md).
+        ``retires`` is the role, or ``trust``, that is taken away from the host when this step leaves the stack and the
+        host stays. A host that leaves as a whole may be dead, so nobody asks it (docs/hosts.md).
         """
         text = _mapped(body, wrap)
         inputs = {

@@ -10,8 +10,7 @@ from functools import partial
 
 import pulumi
 
-import settings
-from components.certificates import KINDS, Pair, Subject, authority, leaf, private_key
+from components.certificates import KINDS, Listed, Pair, Subject, authority, brought, leaf, private_key, summary
 from render.certificates import AUTHORITIES, Authority, Certificate, table
 from render.generations import SERVICE_ACCOUNT, bundle, named
 from settings import Stack
@@ -35,14 +34,14 @@ class _KeyPair:
 class ClusterPki(pulumi.ComponentResource):
     """Three authorities, the pair that signs service-account tokens, and every leaf of the table.
 
-    ``authorities`` are those that issue; ``trusted`` are bundles (PEM) of all that are trusted, for whoever verifies.
+    ``authorities`` are those that issue; ``trusted`` are bundles (PEM) of all that are trusted, for whoever verifies;
+    ``listed`` are all certificates, with their ends.
     """
 
     def __init__(self, name: str, args: ClusterPkiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:ClusterPki", name, None, opts)
         self._name, self._pki, self._adopted = name, args.stack.cluster.pki, args.stack.adopted
         every = {what: [self._authority(what, one) for one in self._pki.generations.of(what)] for what in AUTHORITIES}
-        self._every_authority = [pair for pairs in every.values() for pair in pairs]
         self.authorities: dict[Authority, Pair] = {what: pairs[0] for what, pairs in every.items()}
         self.trusted: dict[Authority, pulumi.Output[str]] = {
             what: self._bundle(what, [pair.certificate for pair in pairs]) for what, pairs in every.items()
@@ -53,23 +52,19 @@ class ClusterPki(pulumi.ComponentResource):
         self.table = table(args.stack)
         self.subjects = {row.name: row.common_name for row in self.table}
         self.leaves: dict[str, Pair] = {row.name: self._leaf(row) for row in self.table}
-        self.register_outputs({"certificates": self.summary()})
-
-    def summary(self) -> pulumi.Output[list[dict[str, str | None]]]:
-        """Every certificate with its host and end: what an operator looks through for the next one that expires."""
-        owners: list[tuple[str, str | None]] = [(row.name, row.host) for row in self.table]
-        owners += [(named(what, one), None) for what in AUTHORITIES for one in self._pki.generations.of(what)]
-        ends = [pair.not_after for pair in (*self.leaves.values(), *self._every_authority)]
-        return pulumi.Output.all(*ends).apply(
-            lambda found: [
-                {"name": name, "host": host, "notAfter": end} for (name, host), end in zip(owners, found, strict=True)
+        self.listed = [Listed(row.name, row.host, self.leaves[row.name].not_after) for row in self.table]
+        for what, pairs in every.items():
+            generations = self._pki.generations.of(what)
+            self.listed += [
+                Listed(named(what, one), None, pair.not_after) for one, pair in zip(generations, pairs, strict=True)
             ]
-        )
+        self.register_outputs({"certificates": summary(self.listed)})
 
     def _authority(self, what: Authority, generation: int) -> Pair:
         """A cluster that was adopted has brought the first."""
         if self._adopted and generation == 1:
-            return _brought(self._adopted.authorities[what])
+            pair = self._adopted.authorities[what]
+            return brought(pair.certificate, pair.key, pair.not_after)
         name, common_name = named(what, generation), named(AUTHORITIES[what], generation)
         return authority(f"{self._name}-{name}", self._pki.algorithm, common_name, self._kept(what, generation))
 
@@ -94,11 +89,3 @@ class ClusterPki(pulumi.ComponentResource):
         subject = Subject(row.common_name, row.usages, row.organization, row.dns_names, row.ip_addresses)
         signer, opts = self.authorities[row.authority], pulumi.ResourceOptions(parent=self)
         return leaf(f"{self._name}-{row.name}", self._pki.algorithm, subject, signer, opts)
-
-
-def _brought(pair: settings.Authority) -> Pair:
-    return Pair(
-        pulumi.Output.from_input(pair.certificate),
-        pulumi.Output.secret(pair.key.get_secret_value()),
-        pulumi.Output.from_input(f"{pair.not_after:%Y-%m-%dT%H:%M:%SZ}"),
-    )

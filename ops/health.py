@@ -65,7 +65,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate where it lies, and its end."""
+    """A certificate where it lies, and its end. Of several in one file it is the one that ends first."""
 
     host: str
     path: str
@@ -113,8 +113,7 @@ def report(name: str, stack: Stack, said: Mapping[str, str], listed: str, now: d
     found.vip_holders = [host for host, kind, _ in facts if kind == "vip"]
     found.hub_keys = {host: _wrong_keys(text) for host, text in said.items() if host in stack.hubs()}
     ends = [(host, words[0], _end(words[1])) for host, kind, words in facts if kind == "certificate"]
-    known = [Certificate(host, path, end) for host, path, end in ends if end]
-    found.certificates = sorted(known, key=lambda one: (one.not_after, one.host, one.path))
+    found.certificates = _first_ends(Certificate(host, path, end) for host, path, end in ends if end)
     found.last_backup = max((words[0] for _, kind, words in facts if kind == "backup"), default=None)
     found.troubles = list(_troubles(found, stack, facts, now))
     found.troubles += [f"{host}: {path} holds no certificate that can be read" for host, path, end in ends if not end]
@@ -169,16 +168,17 @@ def _of_etcd(found: Report, stack: Stack, facts: list[tuple[str, str, list[str]]
 
 
 def _members(said: Iterable[tuple[str, Any]]) -> list[Member]:
+    """etcd leaves out what is 0: the leader while there is none, and all indexes of a member that has yet to begin."""
     all_of_them = [(host, one[0]["Status"]) for host, one in said]
-    newest = max((status["raftIndex"] for _, status in all_of_them), default=0)
+    newest = max((status.get("raftIndex", 0) for _, status in all_of_them), default=0)
     return [
         Member(
             host,
             status["version"],
-            leader=status["leader"] == status["header"]["member_id"],
+            leader=status.get("leader") == status["header"]["member_id"],
             learner=bool(status.get("isLearner")),
-            size_bytes=status["dbSize"],
-            lag=newest - status["raftAppliedIndex"],
+            size_bytes=status.get("dbSize", 0),
+            lag=newest - status.get("raftAppliedIndex", 0),
         )
         for host, status in all_of_them
     ]
@@ -221,6 +221,13 @@ def _wrong_keys(printed: str) -> list[str]:
 def _fact(line: str) -> tuple[str, list[str]]:
     kind, *words = line.split(" ")
     return kind, words
+
+
+def _first_ends(told: Iterable[Certificate]) -> list[Certificate]:
+    first: dict[tuple[str, str], Certificate] = {}
+    for one in sorted(told, key=lambda one: (one.not_after, one.host, one.path)):
+        first.setdefault((one.host, one.path), one)
+    return list(first.values())
 
 
 def _end(word: str) -> datetime | None:

@@ -82,6 +82,8 @@ def _run(host: Host, script: str, seconds: float, data: IO[bytes] | None = None)
         command = openssh.command(host.ssh, key, shlex.split(privileged_shell(host)))
         try:
             done = _fed(command, text, data, seconds) if data else _told(command, text, seconds)
+        except FileNotFoundError:
+            return Answer(host.name, None, "", "is not reached: ssh is not on PATH here; install OpenSSH's client")
         except subprocess.TimeoutExpired:
             return Answer(host.name, None, "", f"has not answered after {seconds:g} s; see what that host is doing")
     said = done.stderr.strip().splitlines()
@@ -92,7 +94,8 @@ def _run(host: Host, script: str, seconds: float, data: IO[bytes] | None = None)
 
 
 def _told(command: list[str], text: str, seconds: float) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds, check=False)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=seconds, check=False)
+    return subprocess.CompletedProcess(command, done.returncode, _read(done.stdout), _read(done.stderr))
 
 
 def _fed(command: list[str], text: str, data: IO[bytes], seconds: float) -> "subprocess.CompletedProcess[str]":
@@ -111,7 +114,12 @@ def _fed(command: list[str], text: str, data: IO[bytes], seconds: float) -> "sub
         finally:
             process.kill()  # which does nothing to one that has ended
         fed.result()
-        return subprocess.CompletedProcess(command, process.returncode, "", process.stderr.read().decode())
+        return subprocess.CompletedProcess(command, process.returncode, "", _read(process.stderr.read()))
+
+
+def _read(said: bytes) -> str:
+    """Whatever the locale here is: a host's greeting, or a file's name there, may be of any."""
+    return said.decode(errors="replace").replace("\r\n", "\n")
 
 
 def _feed(into: IO[bytes], said: IO[bytes], script: str, data: IO[bytes]) -> None:

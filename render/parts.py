@@ -18,7 +18,7 @@ from render import (
     static_pods,
 )
 from render.files import File
-from render.preparation import runs_pods
+from render.preparation import runs_pods, trusts_harbor
 from render.scripts import Scripts
 from settings import Host, Stack
 
@@ -61,7 +61,7 @@ def inventory(stack: Stack, host: Host, scripts: Scripts) -> Inventory:
     held = [part for parts in turns.values() for part in parts if part not in plain]
     held += ["tools.artifacts"] if runs_pods(host) else []
     held += ["admin.secret"] if "master" in host.roles else []
-    held += [TRUST] if stack.harbor and (runs_pods(host) or "hub" in host.roles) else []
+    held += [TRUST] if trusts_harbor(stack, host) else []
     return Inventory(plain, list(dict.fromkeys(held)), _units(stack, host), turns)
 
 

@@ -197,7 +197,7 @@ def parts(stack: Stack, host: Host, scripts: Scripts) -> dict[str, list[File]]:
     """The files that prepare.sh installs, or keeps for the host's turn."""
     here = {
         "scripts": [File(f"{ON_HOST}/{name}", scripts[name], mode="0755") for name in scripts_of(host)],
-        "system": _system_files(host),
+        "system": _system_files(stack, host),
         silent_peers.PART: silent_peers.files(stack, host),
     }
     if runs_pods(host):
@@ -233,6 +233,11 @@ def runs_pods(host: Host) -> bool:
     return bool({"master", "worker"} & set(host.roles))
 
 
+def trusts_harbor(stack: Stack, host: Host) -> bool:
+    """Whether the host has a runtime that pulls from the stack's Harbor."""
+    return stack.harbor is not None and (runs_pods(host) or "hub" in host.roles)
+
+
 def programs(stack: Stack, host: Host) -> list[Program]:
     """What is installed on this host."""
     if not runs_pods(host):
@@ -263,12 +268,13 @@ def commands(stack: Stack, host: Host) -> list[tuple[str, str, str]]:
     return sorted(wanted)
 
 
-def _system_files(host: Host) -> list[File]:
+def _system_files(stack: Stack, host: Host) -> list[File]:
     settings = BASE_SYSCTLS | (NODE_SYSCTLS if runs_pods(host) else {})
     settings |= BALANCER_SYSCTLS if "lb" in host.roles else {}
     sysctls = "".join(f"{key} = {value}\n" for key, value in settings.items())
     modules = [File("/etc/modules-load.d/evenkeel.conf", "".join(f"{module}\n" for module in MODULES))]
-    place = File(PLACE, f"name {host.name}\nroles {' '.join(host.roles)}\n")
+    trusts = "trusts harbor\n" if trusts_harbor(stack, host) else ""
+    place = File(PLACE, f"name {host.name}\nroles {' '.join(host.roles)}\n{trusts}")
     return [File("/etc/sysctl.d/90-evenkeel.conf", sysctls), place, *(modules if runs_pods(host) else [])]
 
 

@@ -78,7 +78,7 @@ def sudo(host: Host) -> list[str]:
 
 
 def retiring(host: Host, role: str) -> str:
-    """The command that takes a role away from the host; it reads nothing from standard input."""
+    """The command that takes a role, or ``trust`` in Harbor, away from the host; it reads no standard input."""
     return shlex.join([*sudo(host), f"{ON_HOST}/retire.sh", role])
 
 

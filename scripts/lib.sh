@@ -225,7 +225,8 @@ install_part() {
     remove_dropped "$1"
 }
 
-# remove_dropped PART: files that the part's last revision installed and this one doesn't name.
+# remove_dropped PART: files that the part's last revision installed and this one doesn't name. A registry's folder that
+# they leave empty goes with them: containerd would take it for that registry's settings, in the place of `_default`.
 remove_dropped() {
     dropped_index=$EVENKEEL_STATE/applied/$1.index
     ! cmp -s "$EVENKEEL_STATE/staged/$1/index" "$dropped_index" || return 0
@@ -233,6 +234,7 @@ remove_dropped() {
         cut -d ' ' -f 3- "$EVENKEEL_STATE/staged/$1/index" | sort >"$dropped_index.wanted"
         cut -d ' ' -f 3- "$dropped_index" | sort | comm -13 "$dropped_index.wanted" - | while read -r dropped_path; do
             rm -f "$EVENKEEL_ROOT$dropped_path"
+            case $dropped_path in */certs.d/*/*) rmdir "$EVENKEEL_ROOT${dropped_path%/*}" 2>/dev/null || : ;; esac
             printf '%s\n' "$dropped_path"
         done
         rm -f "$dropped_index.wanted"

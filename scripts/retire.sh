@@ -1,11 +1,12 @@
 #!/bin/sh
 # Takes away from this host what a role of it has brought: when the host stays in the stack without that role, and, by
-# hand, when the host itself leaves the stack. What is gone already is no error.
+# hand, when the host itself leaves the stack. Trust in Harbor counts as a role. What is gone already is no error.
 # Does not own what the cluster knows of the host: membership.sh makes it forget, and has done so before this runs.
-# Usage: retire.sh lb|master|node|hub   does nothing while the stack's settings give this host that role (a node is a
-#                                       master or a worker): a step that is replaced, and not given up, ends here as well
-#        retire.sh everything NAME      all roles, and every trace of the stack; NAME is this host's, so that nobody does
-#                                       it to another one
+# Usage: retire.sh lb|master|node|hub|trust   does nothing while the stack's settings give this host that role (a node is
+#                                             a master or a worker): a step that is replaced, and not given up, ends
+#                                             here as well
+#        retire.sh everything NAME            all roles, and every trace of the stack; NAME is this host's, so that
+#                                             nobody does it to another one
 set -eu
 umask 077
 here=/usr/local/lib/evenkeel
@@ -14,7 +15,7 @@ here=/usr/local/lib/evenkeel
 # shellcheck source=scripts/static-pods.sh
 . "$here/static-pods.sh"
 
-# What prepare.sh notes of this host's place in the stack: its NAME and its ROLES there.
+# What prepare.sh notes of this host's place in the stack: its NAME and its ROLES there, and whether it trusts Harbor.
 PLACE=$EVENKEEL_STATE/place
 MASTER_PARTS="etcd etcd.secret apiserver apiserver.secret pki.secret controller-manager controller-manager.secret
     scheduler scheduler.secret csr-approver csr-approver.secret admin.secret"
@@ -114,7 +115,7 @@ retire_node() {
     rm -rf "$EVENKEEL_ROOT/var/lib/kubelet" "$EVENKEEL_ROOT/var/lib/containerd" "$EVENKEEL_ROOT/run/containerd" \
         "$EVENKEEL_ROOT/var/lib/cni" "$EVENKEEL_ROOT/run/flannel" "$EVENKEEL_ROOT/etc/cni/net.d" \
         "$EVENKEEL_ROOT/var/log/pods" "$EVENKEEL_ROOT/var/log/containers" "$EVENKEEL_STATE/images"
-    still hub || drop_trust
+    still trust || retire_trust
     forget kubelet runtime
     # shellcheck disable=SC2086 # lists are words
     drop $NODE_PARTS
@@ -177,10 +178,9 @@ remove_programs() {
 }
 
 # A node's runtime and a hub's Docker both have it, each with files of its own: whoever changes from one to the other
-# keeps it.
-drop_trust() {
+# keeps it. Both read it at each pull.
+retire_trust() {
     drop "$TRUST_PART"
-    rmdir "$EVENKEEL_ROOT/etc/docker/certs.d"/* 2>/dev/null || :
 }
 
 # Docker itself stays, and so do its images and what lies on Harbor's storage. The data's folder goes last: as long as it
@@ -192,7 +192,7 @@ retire_hub() {
     end_containers
     keep_database
     forget hub hub.version hub.schema
-    still node || drop_trust
+    still trust || retire_trust
     # shellcheck disable=SC2086 # a list of words
     drop $HUB_PARTS
     systemctl daemon-reload
@@ -284,7 +284,7 @@ retire_everything() {
     retire_master
     stop evenkeel-silent-peers
     rm -rf "$EVENKEEL_ROOT/etc/kubernetes"
-    drop_trust
+    retire_trust
     drop system silent-peers
     unlock
     rm -rf "$EVENKEEL_STATE" "$here" "$EVENKEEL_ROOT/var/cache/evenkeel"
@@ -293,10 +293,10 @@ retire_everything() {
 
 [ -f "$PLACE" ] || fail retire "$PLACE is not there, so this host was never prepared, or everything is gone" "nothing is left to do"
 NAME=$(sed -n 's/^name //p' "$PLACE")
-ROLES=" $(sed -n 's/^roles //p' "$PLACE") "
+ROLES=" $(sed -n -e 's/^roles //p' -e 's/^trusts harbor$/trust/p' "$PLACE" | tr '\n' ' ')"
 lock
 case $1 in
 everything) retire_everything "${2:-}" ;;
-lb | master | node | hub) still "$1" || "retire_$1" ;;
-*) fail retire "there is no role $1" "say lb, master, node, hub or everything" ;;
+lb | master | node | hub | trust) still "$1" || "retire_$1" ;;
+*) fail retire "there is no role $1" "say lb, master, node, hub, trust or everything" ;;
 esac

@@ -14,10 +14,14 @@
 export LC_ALL=C # what programs say is read here
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin" # sudo may leave some of these out
 PKI=/etc/kubernetes/pki
-CURL="curl -q -sf --noproxy * --max-time 2"
 
 has_role() {
     case " $ROLES " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# ask WORD...: curl, with these words more.
+ask() {
+    curl -q -s --noproxy '*' --max-time 2 "$@"
 }
 
 # The member's own view, as etcdctl's JSON in one line each.
@@ -29,15 +33,15 @@ tell_etcd() {
 
 # tell_apiserver: whether it is ready, and its version, which any caller may read.
 tell_apiserver() {
-    apiserver_code=$($CURL --cacert "$PKI/ca.crt" -o /dev/null -w '%{http_code}' "https://$ADDRESS:6443/readyz") || :
-    apiserver_version=$($CURL --cacert "$PKI/ca.crt" "https://$ADDRESS:6443/version" | sed -n 's/.*"gitVersion": "\([^"]*\)".*/\1/p') || :
+    apiserver_code=$(ask -f --cacert "$PKI/ca.crt" -o /dev/null -w '%{http_code}' "https://$ADDRESS:6443/readyz") || :
+    apiserver_version=$(ask -f --cacert "$PKI/ca.crt" "https://$ADDRESS:6443/version" | sed -n 's/.*"gitVersion": "\([^"]*\)".*/\1/p') || :
     printf 'apiserver %s %s\n' "$apiserver_code" "${apiserver_version:-unknown}"
 }
 
 tell_balancer() {
     printf 'nginx %s\n' "$(nginx -v 2>&1 | sed -n 's/.*nginx\/\([0-9.]*\).*/\1/p')"
     for service in $SERVICES; do
-        balancer_said=$($CURL "http://$STATUS/upstreams/$service") || { printf 'silent %s\n' "$service" && continue; }
+        balancer_said=$(ask -f "http://$STATUS/upstreams/$service") || { printf 'silent %s\n' "$service" && continue; }
         printf '%s\n' "$balancer_said" | sed "s/^/upstream $service /"
     done
     if [ -n "$VIP" ] && ip -o address show to "$VIP/32" | grep -q .; then printf 'vip %s\n' "$VIP"; fi
@@ -50,19 +54,21 @@ tell_services() {
 }
 
 reaches_services() {
-    curl -q -s --noproxy '*' --max-time 2 --cacert "$PKI/ca.crt" -o /dev/null "https://$SERVICE_ADDRESS/livez"
+    ask --cacert "$PKI/ca.crt" -o /dev/null "https://$SERVICE_ADDRESS/livez"
 }
 
-# "certificate FILE BASE64" for the first certificate of each file: of its DER, or of a PEM inside a kubeconfig.
+# "certificate FILE BASE64" for the first certificate of each file: of its DER, or of a PEM inside a kubeconfig. Of each in
+# Harbor's files: a chain ends with the first of them that does, and the authorities that a user brings are in one file.
+# Beside the cluster's own may lie a user's bundle, of which some have ended long ago and nobody minds.
 tell_certificates() {
     set --
-    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
+    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt /var/lib/kubelet/pki/*-current.pem /etc/evenkeel/harbor/hub/ca.crt /etc/evenkeel/harbor/proxy/cert/*.crt /etc/evenkeel/harbor/trust/*.crt /etc/kubernetes/*.conf /etc/kubernetes/evenkeel/*.conf; do
         [ ! -f "$file" ] || set -- "$@" "$file"
     done
     [ $# = 0 ] || awk '
         { sub(/\r$/, "") }
         FILENAME in told { next }
-        $0 == "-----END CERTIFICATE-----" { print "certificate", FILENAME, body; told[FILENAME] }
+        $0 == "-----END CERTIFICATE-----" { print "certificate", FILENAME, body; if (FILENAME !~ "/evenkeel/harbor/") told[FILENAME] }
         within == FILENAME { body = body $0 }
         $0 == "-----BEGIN CERTIFICATE-----" { within = FILENAME; body = "" }
         $1 == "client-certificate-data:" { print "certificate", FILENAME, $2; told[FILENAME] }

@@ -44,7 +44,7 @@ def read(draft: Draft, harbor: HarborSettings, root: Path) -> ServerCertificate 
         *_not_in_force(_CA, authority, ca, now),
         *_broken_chain(harbor, chain, ca),
     ]
-    return ServerCertificate(_pem(chain), _pem(ca), min(certificate.not_valid_after_utc for certificate in chain))
+    return ServerCertificate(_pem(chain), _pem(ca), _end(chain), _end(ca))
 
 
 def authorities(draft: Draft, names: Sequence[str], root: Path) -> str:
@@ -144,6 +144,10 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _end(certificates: Chain) -> datetime:
+    return min(certificate.not_valid_after_utc for certificate in certificates)
 
 
 def _subject(certificate: x509.Certificate) -> str:

@@ -15,7 +15,7 @@ from settings.harbor import POSTGRESQL_PORT, REDIS_PORT, Database, HarborSetting
 from settings.schema import LoadBalancer
 from settings.stack import GivenSecrets, Harbor, ServerCertificate
 
-SHORTEST_REST = timedelta(days=30)  # of the user's own certificate, before it is warned of
+SHORTEST_REST = timedelta(days=30)  # of the user's own certificate and authority, before they are warned of
 
 
 def resolve(
@@ -39,11 +39,14 @@ def resolve(
 
 def warned(harbor: Harbor | None) -> Iterator[Fault]:
     """Warns of a certificate's end that is near: after it, nothing but a new one is accepted."""
-    certificate = harbor.server_certificate if harbor else None
-    if harbor and certificate and certificate.not_after - datetime.now(UTC) < SHORTEST_REST:
-        what = f"ends on {certificate.not_after:%Y-%m-%d}"
-        remedy = "have it renewed and put the new one in its place"
-        yield fault((HARBOR, "certificate"), harbor.certificate, what, remedy)
+    own = harbor.server_certificate if harbor else None
+    if harbor is None or own is None:
+        return
+    ends = ("certificate", harbor.certificate, own.not_after), ("ca", harbor.ca, own.ca_not_after)
+    for key, file, end in ends:
+        if end - datetime.now(UTC) < SHORTEST_REST:
+            remedy = "have it renewed and put the new one in its place"
+            yield fault((HARBOR, key), file, f"ends on {end:%Y-%m-%d}", remedy)
 
 
 def secrets(draft: Draft) -> GivenSecrets:

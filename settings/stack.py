@@ -60,11 +60,15 @@ class Host:
 
 @dataclass(frozen=True)
 class ServerCertificate:
-    """The user's own certificate for Harbor's URL, leaf first, and the authority that vouches for it, as PEM."""
+    """The user's own certificate for Harbor's URL, leaf first, and the authority that vouches for it, as PEM.
+
+    Of several certificates in one text the end is that of the one that ends first.
+    """
 
     chain: str
     ca: str
     not_after: datetime
+    ca_not_after: datetime
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ def _certificates(days: list[ends.Day]) -> list[Child]:
     if not days:
         return [tag("p", "No host told of a certificate.")]
     note = (
-        "Near days are drawn wider than far ones. The first zone, two weeks, is a trouble: an up renews whatever ends "
-        "within a month, the second zone, and did not."
+        "Near days are drawn wider than far ones. The first zone, two weeks, is a trouble. An up renews what it has "
+        "issued when that ends within a month, the second zone; authorities, and what you brought, it does not."
     )
     every = tag("details", tag("summary", "Every certificate, as a table"), sections.certificates(days))
     return [*timeline.draw(ends.timeline(days)), tag("p", note, class_="note"), every]

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.certificates import summary
 from components.harbor import Harbor, HarborArgs
 from components.harbor_secrets import HubSecrets, HubSecretsArgs
 from components.harbor_trust import trust
@@ -16,12 +17,14 @@ from components.host import RemoteHost, RemoteHostArgs
 from components.key_file import key_file
 from components.preparation import Preparation, PreparationArgs, compared
 from components.remote_command import RemoteCommand
-from render import hub_preflight
+from render import hub_preflight, preparation
+from render.files import HEREDOC_END as END
 from settings import Stack
 from tests.components.recorder import Registration, commands, is_secret, plain_texts, run, unwrapped
-from tests.settings import samples
+from tests.settings import pem, samples
 
 CONTAINER = "docker:index/container:Container"
+TRUSTING = ("shaolin", "wudang", "emei", "huashan", "hub1", "hub2")
 
 
 def harbor_of(stack: Stack) -> None:
@@ -134,6 +137,34 @@ def test_what_cannot_be_renewed_without_loss_is_protected(tmp_path: Path) -> Non
     }
 
 
+def ends(stack: Stack) -> list[dict[str, str | None]]:
+    """Of Harbor's certificates, as the stack's output tells them."""
+    told: list[list[dict[str, str | None]]] = []
+    run(lambda: summary(HubSecrets("harbor", HubSecretsArgs(stack)).listed).apply(told.append))
+    return told[-1]
+
+
+def test_the_list_of_certificates_says_when_harbors_own_end(tmp_path: Path) -> None:
+    """Nobody looks for the end of a certificate that no list names."""
+    made = "2027-11-23T00:00:00Z"  # by the stack
+    assert ends(sample(tmp_path)) == [
+        {"name": "harbor-ca", "host": None, "notAfter": made},
+        {"name": "harbor-server", "host": None, "notAfter": made},
+    ]
+
+
+def test_of_a_certificate_that_a_user_brings_the_list_says_what_ends_first(tmp_path: Path) -> None:
+    ca = pem.issued("root", days=(-1, 900))
+    between = pem.issued("between", ca, days=(-1, 100))
+    leaf = pem.issued("hub", between, ["hub.example.com"], days=(-1, 300))
+    (tmp_path / "chain.pem").write_text(leaf.text + between.text)
+    (tmp_path / "ca.pem").write_text(ca.text)
+    own = {"certificate": "chain.pem", "ca": "ca.pem"}
+    assert [one["notAfter"] for one in ends(sample(tmp_path, harbor=own, harborCertificateKey=pem.pem(leaf.key)))] == [
+        f"{one.certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}" for one in (ca, between)
+    ]
+
+
 def test_containers_are_replaced_when_what_they_read_at_their_start_changes_and_only_then(tmp_path: Path) -> None:
     before = revisions(registered(tmp_path))
     changed = revisions(registered(tmp_path, harbor={"resources": {"core": {"memory": 2048}}}))
@@ -161,12 +192,9 @@ def test_a_hub_that_loses_its_role_is_freed_of_harbor_between_its_containers_and
     """The engine ends what depends on a step before the step: pulumi-docker is done with the containers by then, and
     their provider is still needed for the images."""
     found = registered(tmp_path)
-    given = {name: one for name, one in steps(found).items() if one.inputs.get("delete")}
-    assert {name: one.inputs["delete"] for name, one in given.items()} == dict.fromkeys(
-        ("hub1-leave", "hub2-leave"), "/usr/local/lib/evenkeel/retire.sh hub"
-    )
-    for name, leave in given.items():
-        hub = name.removesuffix("-leave")
+    for hub in ("hub1", "hub2"):
+        name, leave = f"{hub}-leave", steps(found)[f"{hub}-leave"]
+        assert leave.inputs["delete"] == "/usr/local/lib/evenkeel/retire.sh hub"
         of_hub = {key: one for key, one in found.items() if key[1].startswith(f"{hub}-")}
         assert all(name in one.after for (kind, _), one in of_hub.items() if kind == CONTAINER)
         assert {image for kind, image in of_hub if kind.startswith("docker:index/remoteImage")} <= leave.after
@@ -219,3 +247,17 @@ def test_nodes_and_hubs_trust_harbors_authority_without_a_restart(tmp_path: Path
     assert "/etc/docker/certs.d/hub.example.com/ca.crt" in hub
     assert "install_part harbor-trust" in node
     assert "systemctl" not in node
+
+
+def test_whoever_trusts_harbor_no_longer_does_once_harbor_or_the_role_has_left(tmp_path: Path) -> None:
+    """Nobody replaces an authority there that is no longer the stack's; and who holds its key would be believed."""
+    found = steps(registered(tmp_path))
+    assert {name for name in found if name.endswith("-trust")} == {f"{host}-harbor-trust" for host in TRUSTING}
+    for host in TRUSTING:
+        one = found[f"{host}-harbor-trust"]
+        assert one.inputs["delete"] == "/usr/local/lib/evenkeel/retire.sh trust"
+        assert one.request.deletedWith.endswith(f"::{host}"), "a host that leaves as a whole may be lost"
+        assert f"\ntrusts harbor\n{END}" in found[f"{host}-prepare"].inputs["stdin"], "a step that is replaced"
+    assert "\ntrusts harbor\n" not in found["lb1-prepare"].inputs["stdin"]
+    alone = samples.stack(tmp_path)
+    assert not any(preparation.trusts_harbor(alone, host) for host in alone.hosts.values())

@@ -11,7 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from lab import hosts, toolchain
+from render import hub
 from render.certificates import Authority, Certificate
+from render.harbor import proxy
 from tests.lab import certificates
 from tests.lab.certificates import FIRST, KUBELET_PKI, PKI, SELF_MADE, Found
 from tests.lab.subject import program, stack
@@ -33,6 +35,7 @@ KEYS_OF_A_MASTER = {f"{PKI}/{name}.key" for name in ("ca", "sa", "apiserver", "e
     *(f"{PKI}/{name}.key" for name in ("apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client")),
     f"{PKI}/etcd/healthcheck-client.key",
 }
+HARBORS = {"harbor-ca": hub.CA, "harbor-server": proxy.CERTIFICATE}
 
 pytestmark = pytest.mark.lab
 
@@ -134,7 +137,17 @@ def test_the_stacks_list_of_certificates_tells_when_each_on_the_hosts_ends(every
             assert told_end == found.certificate.not_valid_after_utc, str(found)
     asked = {row for row in map(wanted, everything) if not isinstance(row, str)}
     unseen = {name for name, _ in told} - {row.name for row in asked} - {"ca", "front-proxy-ca", "etcd-ca"}
-    assert unseen == {"break-glass"}, "it lies on no host"
+    assert unseen - set(HARBORS) == {"break-glass"}, "it lies on no host"
+
+
+def test_the_stacks_list_tells_when_harbors_own_certificates_end() -> None:
+    told = {row["name"]: row["notAfter"] for row in program().outputs()["certificates"]}
+    assert set(HARBORS) <= set(told) or not stack().hubs()
+    for host in stack().hubs():
+        for name, path in HARBORS.items():
+            found = Found(host, path, hosts.run(host, ["cat", path], check=True).stdout)
+            told_end = datetime.fromisoformat(told[name]).replace(microsecond=0)
+            assert told_end == found.certificate.not_valid_after_utc, str(found)
 
 
 def test_each_program_shows_the_certificate_of_its_file(everything: list[Found]) -> None:

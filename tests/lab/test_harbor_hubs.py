@@ -6,6 +6,7 @@ its settings upgrades Harbor, and only Harbor.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,7 @@ def test_a_hub_that_gives_its_role_up_is_freed_of_harbor(trial: Trial) -> None:
 
 
 def test_a_hub_that_leaves_is_emptied_and_the_bundled_database_is_kept(trial: Trial) -> None:
-    """The last one of this file: what it empties was Harbor."""
+    """What it empties was Harbor."""
     retire = command("hosts", "sh /usr/local/lib/evenkeel/retire.sh", {"NAME": FIRST})
     said = hosts.run(FIRST, retire, check=True).stderr
     assert "nothing of the stack is left" in said
@@ -218,6 +219,21 @@ def test_a_hub_that_leaves_is_emptied_and_the_bundled_database_is_kept(trial: Tr
     assert hosts.run(FIRST, ["ls", "-A", f"{BACKUPS}/{kept}"], check=True).stdout != ""
 
 
+def test_once_harbor_has_left_the_stack_its_node_no_longer_trusts_it(trial: Trial) -> None:
+    """The last one of this file. Both hubs leave with it. What cannot be made anew is protected, and whoever means it
+    says so first."""
+    values = {key: value for key, value in trial.program.values.items() if not key.startswith("harbor")}
+    without = replace(trial.program, values=values | {"hosts": {MASTER: values["hosts"][MASTER]}})
+    assert remains(MASTER, f"{CERTS}/{NAME}") != ""
+    hosts.run(MASTER, f"mkdir {CERTS}/own.lab && echo theirs >{CERTS}/own.lab/hosts.toml", check=True)
+    stack.pulumi("state", "unprotect", "--all", "--yes", "--stack", OURS)
+    without.up().ok()
+    assert remains(MASTER, f"{CERTS}/{NAME}") == ""
+    assert remains(MASTER, f"{CERTS}/own.lab/hosts.toml") != ""
+    assert without.steps() == []
+
+
+CERTS = "/etc/containerd/certs.d"
 BROUGHT = (
     "/etc/evenkeel",
     "/run/evenkeel-harbor",

@@ -68,6 +68,16 @@ def test_each_trouble_is_named(stack: Stack, host: str, line: int, instead: str,
     assert troubles(stack, said) == [trouble]
 
 
+def test_a_cluster_without_a_leader_is_told_and_so_is_a_member_that_knows_nothing_yet(stack: Stack) -> None:
+    """etcd's JSON leaves out what is 0: with two masters of three away `status` ended in a traceback."""
+    said, whole = well(), json.loads(etcd(1).partition(" ")[2])
+    del said["wudang"], said["emei"]
+    for key in ("leader", "raftIndex", "raftAppliedIndex", "dbSize"):
+        del whole[0]["Status"][key]
+        said["shaolin"][0] = f"etcd {json.dumps(whole)}"
+        assert troubles(stack, said) == ["etcd has 0 leaders among the members that answer"]
+
+
 def test_a_node_that_reaches_no_service_is_named_with_its_kube_proxy(stack: Stack) -> None:
     """Each second start of kube-proxy, in an image without /etc/protocols, lost all Services; all else looked well."""
     said = well()

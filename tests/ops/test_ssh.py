@@ -92,3 +92,17 @@ def test_a_host_that_reads_no_further_is_given_up(host: Host, snapshot: Path, tm
     assert answer.code is None
     assert "has not answered after 0.5 s" in answer.fault
     assert time.monotonic() - started < SECONDS
+
+
+def test_what_a_host_says_in_another_encoding_is_read_all_the_same(host: Host) -> None:
+    """A greeting in Latin-1, or a file's name, ended the whole command in a traceback."""
+    answer = ssh.ask(host, "printf 'caf\\351\\n'; printf 'd\\351j\\340 vu\\r\\n' >&2\n")
+    assert answer.fault == ""
+    assert answer.output.endswith("caf\N{REPLACEMENT CHARACTER}\n")
+    assert answer.error == "d\N{REPLACEMENT CHARACTER}j\N{REPLACEMENT CHARACTER} vu"
+
+
+def test_a_machine_without_ssh_is_told_so(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`up` needs none for most hosts, so that the first to miss it is who asks how they are."""
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert "shaolin: is not reached: ssh is not on PATH here; install" in ssh.ask(host, "id\n").fault

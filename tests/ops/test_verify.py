@@ -43,6 +43,16 @@ def test_a_changed_file_is_told_with_the_lines_that_differ(stack: Stack) -> None
     assert "+        proxy_timeout 3s;" in found[0].diff
 
 
+def test_a_line_that_a_lost_connection_has_cut_off_is_no_finding(stack: Stack) -> None:
+    """Wherever that was. What came before is told all the same, and that the host did not say all is told besides."""
+    inventory = parts.inventory(stack, stack.hosts["lb1"], host_scripts())
+    conf = next(file for file in inventory.plain["lb"] if file.path.endswith("nginx.conf"))
+    last = f"content {conf.path} {base64.b64encode(b'another text').decode()}"
+    for end in range(len(last)):
+        found = verify.read("lb1", inventory, f"mode /etc/a 0644 0600\n{last[:end]}")
+        assert [one.what for one in found] == ["/etc/a"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

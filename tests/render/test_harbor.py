@@ -353,6 +353,7 @@ def test_the_preflight_verifies_stores_by_the_authorities_that_harbor_will_trust
     given = stack(tmp_path, trustedAuthorities=["company.pem"])
     assert given.harbor is not None
     assert hub_preflight.variables(given, given.harbor, hub(given))["AUTHORITIES"] == authority.text
-    own = ServerCertificate(leaf.text, ca.text, leaf.certificate.not_valid_after_utc)
+    ends = leaf.certificate.not_valid_after_utc, ca.certificate.not_valid_after_utc
+    own = ServerCertificate(leaf.text, ca.text, *ends)
     harbor = given.harbor.model_copy(update={"server_certificate": own})
     assert hub_preflight.variables(given, harbor, hub(given))["AUTHORITIES"] == ca.text + authority.text

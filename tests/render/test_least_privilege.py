@@ -104,7 +104,7 @@ def test_every_step_that_is_mended_is_let_through(stack: settings.Stack, tmp_pat
 def test_every_role_that_may_leave_a_host_is_let_through(stack: settings.Stack, tmp_path: Path) -> None:
     source = "".join(path.read_text() for path in (DOCS.parent / "components").glob("*.py"))
     roles = set(re.findall(r'retires="(\w+)"', source))
-    assert roles == {"master", "node", "lb", "hub"}
+    assert roles == {"master", "node", "lb", "hub", "trust"}
     for role in roles:
         assert all(map(allowed, asked(retiring(stack.hosts["shaolin"], role), tmp_path)))
 

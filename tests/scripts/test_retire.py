@@ -75,9 +75,9 @@ class Hub(PreparedHost):
         for name in OURS:
             self.file(f"docker/{name}", "evenkeel.revision\n")
 
-    def loses_its_role(self, roles: str = "lb") -> None:
+    def loses_its_role(self, roles: str = "lb", trusts: str = "") -> None:
         """As prepare.sh notes it at the beginning of an ``up``."""
-        (self.state / "place").write_text(f"name {HUB}\nroles {roles}\n")
+        (self.state / "place").write_text(f"name {HUB}\nroles {roles}\n{trusts}")
 
     def retire(self, *words: str) -> subprocess.CompletedProcess[str]:
         """As the host itself runs it."""
@@ -207,9 +207,33 @@ def test_a_hub_that_never_had_a_turn_needs_no_docker(host: Hub) -> None:
 
 def test_a_hub_that_becomes_a_node_goes_on_to_trust_harbor(host: Hub) -> None:
     """The part has become the node's by then: its files are containerd's."""
-    host.loses_its_role("worker")
+    host.loses_its_role("worker", "trusts harbor\n")
     assert host.retire("hub").returncode == 0
+    assert host.retire("trust").returncode == 0, "a step that is replaced"
     assert host.left() == [path for path in GONE if "etc/docker" in path]
+
+
+def test_a_host_whose_stack_has_no_harbor_any_more_does_not_trust_it_and_keeps_what_others_trust(host: Hub) -> None:
+    folder = host.root / "etc/docker/certs.d"
+    host.file("etc/docker/certs.d/own.example.com/ca.crt", "theirs\n")
+    (folder / "empty.example.com").mkdir()
+    host.loses_its_role("worker")
+    trust = [path for path in GONE if "etc/docker" in path]
+    for _ in range(2):
+        assert host.retire("trust").returncode == 0
+        assert host.left() == [path for path in GONE if path not in trust]
+    assert not (host.state / "applied" / f"{TRUST}.index").exists()
+    assert not (host.state / "staged" / TRUST).exists()
+    assert {path.name for path in folder.rglob("*")} == {"own.example.com", "ca.crt", "empty.example.com"}
+
+
+def test_a_certificate_that_a_user_put_beside_harbors_authority_stays(host: Hub) -> None:
+    """Docker shows a registry the client's certificate that lies there."""
+    host.file("etc/docker/certs.d/hub.example.com/client.cert", "theirs\n")
+    host.loses_its_role()
+    assert host.retire("trust").returncode == 0
+    left = host.root / "etc/docker/certs.d/hub.example.com"
+    assert [path.name for path in left.iterdir()] == ["client.cert"]
 
 
 def test_what_the_stack_did_not_put_there_is_not_removed(host: Hub) -> None:

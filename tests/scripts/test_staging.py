@@ -69,6 +69,29 @@ def test_a_file_that_is_no_longer_wanted_is_removed(host: Host) -> None:
     assert (host.root / "etc/b").exists()
 
 
+def test_a_registry_under_another_name_leaves_no_folder_behind_but_one_that_others_use(host: Host) -> None:
+    """Its hosts.toml named what is not there any more; and an empty folder stands before containerd's `_default`."""
+
+    def registry(folder: str) -> str:
+        files = [host.file(f"/etc/containerd/certs.d/{folder}/{name}", "text\n") for name in ("ca.crt", "hosts.toml")]
+        return stage_script({"harbor-trust": files}) + "install_part harbor-trust"
+
+    folders = host.root / "etc/containerd/certs.d"
+    host.run(registry("hub.example.com"))
+    host.run(registry("hub.example.com:9443"))
+    assert [path.name for path in folders.iterdir()] == ["hub.example.com:9443"]
+    (folders / "hub.example.com:9443/client.key").write_text("a user's\n")
+    host.run(registry("other.example.com"))
+    assert [path.name for path in (folders / "hub.example.com:9443").iterdir()] == ["client.key"]
+
+
+def test_a_folder_that_a_part_leaves_empty_stays_where_programs_look_for_it(host: Host) -> None:
+    """A kubelet whose folder of manifests is gone says so every few seconds."""
+    host.run(stage_script({"etcd": [host.file("/etc/kubernetes/manifests/etcd.yaml", "a\n")]}) + "install_part etcd")
+    host.run(stage_script({"etcd": []}) + "install_part etcd")
+    assert list((host.root / "etc/kubernetes/manifests").iterdir()) == []
+
+
 def test_a_text_without_a_final_newline_stays_without(host: Host) -> None:
     """Harbor's secretkey of 16 characters and a newline is refused by Harbor with a 500."""
     host.run(stage_script({"key": [host.file("/data/secretkey", "0123456789abcdef", "0600")]}) + "install_part key")

@@ -49,7 +49,7 @@ def test_a_chain_with_its_key_and_authority_is_taken(
     stack = settings.parse(brought(root, chain, ca.text, pem.pem(leaf.key, pem.PKCS8)), root)
     assert stack.harbor is not None
     assert stack.harbor.server_certificate == settings.ServerCertificate(
-        chain, ca.text, leaf.certificate.not_valid_after_utc
+        chain, ca.text, leaf.certificate.not_valid_after_utc, ca.certificate.not_valid_after_utc
     )
     assert stack.harbor_secrets.certificate_key is not None
     assert stack.warnings == ()
@@ -135,6 +135,13 @@ def test_a_certificate_that_ends_within_a_month_is_warned_of(root: Path, ca: pem
     day = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=20)
     (warning,) = samples.warnings(root, brought(root, leaf.text, ca.text, pem.pem(leaf.key)))
     assert warning.startswith(f"evenkeel:harbor.certificate: chain.pem: ends on {day}; have it renewed")
+
+
+def test_an_authority_that_ends_within_a_month_is_warned_of(root: Path) -> None:
+    old = pem.issued("old", days=(-300, 20))
+    leaf = pem.issued("hub", old, [HOST])
+    (warning,) = samples.warnings(root, brought(root, leaf.text, old.text, pem.pem(leaf.key)))
+    assert warning.startswith("evenkeel:harbor.ca: ca.pem: ends on ")
 
 
 def test_a_chain_in_the_wrong_order_or_with_a_gap_is_refused(
