@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,28 @@ def test_only_a_dead_engines_lock_is_released(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(stack, "STATE", tmp_path)
     stack.release_abandoned_locks()
     assert sorted(file.stem for file in folder.iterdir()) == ["alive", "elsewhere"]
+
+
+@pytest.mark.parametrize("goes", [lambda: hosts.destroy("shaolin"), hosts.remove_all])
+def test_a_host_that_a_killed_test_has_left_frozen_goes_on_before_it_is_removed(
+    goes: Callable[[], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A frozen pod does not die: Docker waited for it in vain, and ``make down`` failed until somebody thawed it."""
+    state = tmp_path / "freezer/lab/shaolin/freezer.state"
+    found: list[str] = []
+    state.parent.mkdir(parents=True)
+    state.write_text("FROZEN")
+
+    def execute(command: list[str], **_: object) -> None:
+        if command[:2] == ["docker", "rm"]:
+            found.append(state.read_text())
+
+    monkeypatch.setattr(hosts, "CGROUP", tmp_path)
+    monkeypatch.setattr(hosts, "execute", execute)
+    monkeypatch.setattr(hosts, "names", lambda owner: ["shaolin"])
+    monkeypatch.setattr(hosts, "network_owner", lambda: tmp_path)
+    goes()
+    assert found == ["THAWED"]
 
 
 @pytest.fixture
