@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab import engine, hosts, node, stack
+from lab import engine, hosts, node, stack, venv
 from lab.errors import LabError
 from lab.paths import BIN
 
@@ -61,6 +62,13 @@ def test_only_a_dead_engines_lock_is_released(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(stack, "STATE", tmp_path)
     stack.release_abandoned_locks()
     assert sorted(file.stem for file in folder.iterdir()) == ["alive", "elsewhere"]
+
+
+def test_a_python_without_pip_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Debian's has its part for it in a package of its own; `make` ended with a traceback."""
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    with pytest.raises(SystemExit, match="apt-get install python3-venv"):
+        venv._build(tmp_path / "venv")
 
 
 @pytest.mark.parametrize("goes", [lambda: hosts.destroy("shaolin"), hosts.remove_all])
