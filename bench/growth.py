@@ -31,8 +31,10 @@ from tests.lab.program import Load, Program
 def measure() -> dict[str, Any]:
     """Seconds of both, and what clients of the master and the workload saw of ours."""
     with _cluster() as cluster:
-        before = adopted_workload.asked(cluster)
+        before, containers = adopted_workload.asked(cluster), adopted_workload.containers(cluster)
         ours = _by_the_program(cluster)
+        if not containers.items() <= adopted_workload.containers(cluster).items():
+            raise RuntimeError("bench: a container of the workload was restarted, and what it had counted is gone")
         requests, failures = adopted_workload.asked(cluster)
         ours["adopt_workload_requests"] = requests - before[0]
         ours["adopt_workload_failures"] = len(failures) - len(before[1])

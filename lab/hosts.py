@@ -122,8 +122,7 @@ def create(name: str, hub: bool | None = None) -> None:
 
 def destroy(name: str) -> None:
     """Removes a host and its disk."""
-    execute(["docker", "rm", "--force", "--volumes", _container(name)])
-    _remove_cgroups(name)
+    _remove([name])
 
 
 def empty(name: str) -> None:
@@ -221,11 +220,7 @@ def network_owner() -> Path | None:
 
 def remove_all(owner: Path = CLONE) -> None:
     """Removes every host of a clone's lab with its disk, the storage of hubs, the network, and the images in Docker."""
-    there = names(owner)
-    if there:
-        execute(["docker", "rm", "--force", "--volumes", *map(_container, there)])
-    for name in there:
-        _remove_cgroups(name)
+    _remove(names(owner))
     present = network_owner()
     if present not in (owner, None):
         return  # the images are in use there
@@ -235,6 +230,16 @@ def remove_all(owner: Path = CLONE) -> None:
     images = output(["docker", "images", "--quiet", f"{node.REPOSITORY}/*"]).split()
     if images:
         execute(["docker", "rmi", "--force", *images])
+
+
+def _remove(there: Sequence[str]) -> None:
+    """Docker lets a host that it has paused go on to kill it, but knows nothing of pods: frozen ones would not die."""
+    for name in there:
+        _freeze_pods(name, "THAWED")
+    if there:
+        execute(["docker", "rm", "--force", "--volumes", *map(_container, there)])
+    for name in there:
+        _remove_cgroups(name)
 
 
 def _listed(owner: Path, *options: str) -> list[str]:

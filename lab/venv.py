@@ -7,6 +7,7 @@ only. Run as ``python3 -m lab.venv``.
 
 import fcntl
 import hashlib
+import importlib.util
 import platform
 import shutil
 import subprocess
@@ -43,6 +44,8 @@ def ensure() -> Path:
 
 def _build(target: Path) -> None:
     # Built where it stays: a virtual environment's scripts name their own folder, so it can't be moved into place.
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("venv: this Python cannot bring pip along: apt-get install python3-venv, and run make again")
     print(f"venv: installing {', '.join(REQUIREMENTS)}", flush=True)
     shutil.rmtree(target, ignore_errors=True)
     venv.create(target, with_pip=True)

@@ -24,7 +24,7 @@ def artifacts_are_checked(resource: Resource) -> Iterator[str]:
 def images_are_pinned(resource: Resource) -> Iterator[str]:
     """Every image is named by its digest: a tag may be another image tomorrow, and on another host."""
     for image in _images(resource):
-        if not PINNED.search(image):
+        if image is not None and not PINNED.search(image):
             yield f"image {image}: has no digest; take it from the release's lock (python -m ops lock)"
 
 
@@ -38,10 +38,11 @@ def no_container_is_privileged(resource: Resource) -> Iterator[str]:
                 yield f"{name}: container {container['name']} is privileged; name the capabilities that it needs"
 
 
-def _images(resource: Resource) -> Iterator[str]:
+def _images(resource: Resource) -> Iterator[str | None]:
+    """None for one that only an ``up`` will tell."""
     if resource.resource_type == DOCKER_IMAGE:
-        yield known(resource.props, "name") or ""
+        yield known(resource.props, "name")
     if resource.resource_type == DOCKER_CONTAINER:
-        yield known(resource.props, "image") or ""
+        yield known(resource.props, "image")
     for _, spec in pod_specs(resource):
-        yield from (container["image"] for container in containers(spec))
+        yield from (known(container, "image") for container in containers(spec))

@@ -35,6 +35,16 @@ def known(values: Any, key: str | int) -> Any:
         return None
 
 
+def missing(values: Any, key: str) -> bool:
+    """Whether there is no value, not even one that only an ``up`` will tell."""
+    try:
+        return not values[key]
+    except UnknownValueError:
+        return False
+    except LookupError:
+        return True
+
+
 def script(resource: Resource) -> str:
     """The script that a remote command runs; empty for any other resource."""
     return (known(resource.props, "stdin") or "") if resource.resource_type == COMMAND else ""
@@ -46,10 +56,11 @@ def files(resource: Resource) -> Iterator[File]:
         yield from part
 
 
-def machine(resource: Resource) -> str:
-    """Where a remote command runs."""
+def machine(resource: Resource) -> str | None:
+    """Where a remote command runs, unless only an ``up`` will tell."""
     connection = known(resource.props, "connection") or {}
-    return f"{known(connection, 'host')}:{known(connection, 'port') or 22}"
+    host = known(connection, "host")
+    return f"{host}:{known(connection, 'port') or 22}" if host else None
 
 
 def static_pods(resources: Sequence[Resource], name: str) -> Iterator[tuple[Resource, Json]]:
@@ -73,6 +84,8 @@ def pod_specs(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield file.path, yaml.safe_load(file.content)["spec"]
     if resource.resource_type.startswith("kubernetes:"):
         spec = known(resource.props, "spec") or {}
+        if resource.resource_type.endswith(":CronJob"):
+            spec = known(known(spec, "jobTemplate") or {}, "spec") or {}
         template = known(spec, "template") if isinstance(spec, Mapping) else None
         name = f"{resource.resource_type.rpartition(':')[2]} {(known(resource.props, 'metadata') or {}).get('name')}"
         if template:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Brings a stack up under the policy pack.
+# Brings a stack up under the policy pack, after one more preview: the engine asks policies of whole stacks when all is
+# done, so that what these find stops nothing any more once an `up` has begun.
 # Usage: up.sh STACK
 set -eu
 environment=$(pulumi config get --path evenkeel:cluster.environment --stack "$1")

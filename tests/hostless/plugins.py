@@ -67,7 +67,7 @@ class _Docker(DockerProvider):
 
 
 class _NoCluster:
-    async def unreachable(self, patient: bool) -> str:
+    async def unreachable(self) -> str:
         return "there is none"
 
 

@@ -29,6 +29,8 @@ ADMIN: Account = ("admin", stores.ADMIN_PASSWORD)
 NAME, PROJECT = "hub.dev.lab", "library"
 TOKEN = f"/service/token?service=harbor-registry&scope=repository:{PROJECT}/probe:pull"
 REFUSED = 401
+# Nothing came, or something else than what was asked for: a client that ended with it would count no further failure.
+UNANSWERED = (httpx.HTTPError, LookupError, ValueError)
 NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
@@ -117,7 +119,7 @@ class Logins:
             try:
                 with client(self.ca, source, self.name) as session:
                     self.codes.append(login(session, self.address, self.who))
-            except httpx.HTTPError as error:
+            except UNANSWERED as error:
                 self.errors.append(f"{source}: {error!r}")
 
     def stop(self) -> "Logins":

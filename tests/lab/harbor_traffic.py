@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from lab import hosts
-from tests.lab.harbor_clients import ADMIN, PROJECT, REFUSED, Logins, ask, client, mint
+from tests.lab.harbor_clients import ADMIN, PROJECT, REFUSED, UNANSWERED, Logins, ask, client, mint
 
 PIECES, PIECE_BYTES, PIECE_SECONDS = 8, 32 * 1024, 0.5  # an upload is under way for four seconds
 PULL_SECONDS = 0.2
@@ -104,7 +104,7 @@ class Client:
             try:
                 action()
                 self.done += 1
-            except httpx.HTTPError as error:
+            except UNANSWERED as error:
                 self.errors.append(f"{time.strftime('%X')} {self.source} {getattr(action, '__name__', '')}: {error!r}")
 
     def _send(self, session: httpx.Client, method: str, path: str, **options: Any) -> httpx.Response:

@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab import engine, hosts, node, stack
+from lab import engine, hosts, node, stack, venv
 from lab.errors import LabError
 from lab.paths import BIN
 
@@ -60,6 +62,35 @@ def test_only_a_dead_engines_lock_is_released(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(stack, "STATE", tmp_path)
     stack.release_abandoned_locks()
     assert sorted(file.stem for file in folder.iterdir()) == ["alive", "elsewhere"]
+
+
+def test_a_python_without_pip_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Debian's has its part for it in a package of its own; `make` ended with a traceback."""
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    with pytest.raises(SystemExit, match="apt-get install python3-venv"):
+        venv._build(tmp_path / "venv")
+
+
+@pytest.mark.parametrize("goes", [lambda: hosts.destroy("shaolin"), hosts.remove_all])
+def test_a_host_that_a_killed_test_has_left_frozen_goes_on_before_it_is_removed(
+    goes: Callable[[], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A frozen pod does not die: Docker waited for it in vain, and ``make down`` failed until somebody thawed it."""
+    state = tmp_path / "freezer/lab/shaolin/freezer.state"
+    found: list[str] = []
+    state.parent.mkdir(parents=True)
+    state.write_text("FROZEN")
+
+    def execute(command: list[str], **_: object) -> None:
+        if command[:2] == ["docker", "rm"]:
+            found.append(state.read_text())
+
+    monkeypatch.setattr(hosts, "CGROUP", tmp_path)
+    monkeypatch.setattr(hosts, "execute", execute)
+    monkeypatch.setattr(hosts, "names", lambda owner: ["shaolin"])
+    monkeypatch.setattr(hosts, "network_owner", lambda: tmp_path)
+    goes()
+    assert found == ["THAWED"]
 
 
 @pytest.fixture

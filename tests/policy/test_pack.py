@@ -90,6 +90,13 @@ def test_in_no_environment_is_a_master_kept_from_taking_another_s_place() -> Non
     assert {level.get(ON_THE_WAY, level["all"]) for level in levels().values()} == {"advisory"}
 
 
+def test_in_no_environment_does_an_unpinned_host_or_a_plain_secret_pass() -> None:
+    """What was told to a stranger, or lies in a state, is not taken back by the environment's being a small one."""
+    for policy in ("host-keys-are-pinned", "secrets-are-secret"):
+        assert policy in FOUND
+        assert {level.get(policy, level["all"]) for level in levels().values()} == {"mandatory"}
+
+
 def levels() -> dict[str, dict[str, str]]:
     """What each environment's file says."""
     environments = get_args(Cluster.model_fields["environment"].annotation)

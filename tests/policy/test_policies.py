@@ -48,17 +48,23 @@ def test_a_host_or_bastion_without_a_pinned_key_is_found() -> None:
 
 def test_a_docker_engine_behind_an_unchecked_ssh_is_found() -> None:
     """pulumi-docker's own sample turns the check off."""
-    checked, unchecked = (
-        Sample("pulumi:providers:docker", "hub1", {"host": "ssh://root@hub1", "sshOpts": f'["-o", "{option}"]'})
-        for option in ("StrictHostKeyChecking=yes", "StrictHostKeyChecking=no")
+    checked, unchecked, silent = (
+        Sample("pulumi:providers:docker", "hub1", {"host": "ssh://root@hub1", **options})
+        for options in (*({"sshOpts": f'["-o", "StrictHostKeyChecking={word}"]'} for word in ("yes", "no")), {})
     )
     assert said(hosts.host_keys_are_pinned, checked) == []
-    assert "sshOpts lack StrictHostKeyChecking=yes" in said(hosts.host_keys_are_pinned, unchecked)[0]
+    for bad in (unchecked, silent):
+        assert "sshOpts lack StrictHostKeyChecking=yes" in said(hosts.host_keys_are_pinned, bad)[0]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_an_odd_number_of_masters_is_well(tmp_path: Path, count: int) -> None:
     assert told(control_plane.masters_are_odd, masters(tmp_path, count)) == []
+
+
+def test_a_connection_over_which_files_are_copied_is_none_other() -> None:
+    copied = Sample("command:remote:CopyToRemote", "shaolin-file", {"connection": {"host": "192.0.2.11"}})
+    assert "its connection has no hostKey" in said(hosts.host_keys_are_pinned, copied)[0]
 
 
 def test_an_even_number_of_masters_is_found(tmp_path: Path) -> None:
@@ -100,6 +106,13 @@ def test_a_timeout_that_ends_watches_is_found(tmp_path: Path, timeout: str, faul
     assert all(f"proxy_timeout {timeout}" in text for text in found)
 
 
+@pytest.mark.parametrize(("timeout", "faults"), [("9m 59s", 1), ("1m30s", 1), ("9m60s", 0), ("1w", 0)])
+def test_a_timeout_is_what_nginx_makes_of_its_parts(timeout: str, faults: int) -> None:
+    text = f"proxy_timeout {timeout};\n"
+    found = said(load_balancer.watches_live_ten_minutes, samples.laying("lb1-lb", File("/etc/nginx/nginx.conf", text)))
+    assert len(found) == faults
+
+
 def test_a_load_balancer_in_the_place_of_an_apiserver_is_found(tmp_path: Path) -> None:
     stack = samples.stack(tmp_path)
     apart = [*samples.masters(stack), samples.balancer(stack, "lb1")]
@@ -108,6 +121,15 @@ def test_a_load_balancer_in_the_place_of_an_apiserver_is_found(tmp_path: Path) -
     assert "beside an apiserver" in told(load_balancer.apiservers_keep_their_port, [*apart, beside])[0]
     other = samples.laying("shaolin-lb", File("/etc/nginx/nginx.conf", "listen 8443;\n"), host="192.0.2.11")
     assert told(load_balancer.apiservers_keep_their_port, [*apart, other]) == []
+
+
+def test_machines_that_only_an_up_will_tell_are_not_taken_for_one(tmp_path: Path) -> None:
+    """They are when a fork makes the machines too: nobody would get to the `up`."""
+    master = samples.masters(samples.stack(tmp_path))[0]
+    balancer = samples.laying("lb1-lb", File("/etc/nginx/nginx.conf", "listen 6443;\n"))
+    for one in (master, balancer):
+        one.props = unknown_checking_proxy({**one.props, "connection": {"host": UNKNOWN_STRING_VALUE}})
+    assert told(load_balancer.apiservers_keep_their_port, [master, balancer]) == []
 
 
 def test_a_certificate_of_two_years_is_found() -> None:
@@ -164,8 +186,10 @@ def test_an_artifact_without_a_checksum_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("image", ["registry.k8s.io/pause:3.10", "registry.k8s.io/pause", "pause@sha256:abc"])
 def test_an_image_without_a_digest_is_found_wherever_it_is_named(tmp_path: Path, image: str) -> None:
     manifest = f"spec: {{containers: [{{name: main, image: '{image}'}}]}}\n"
+    job = {"jobTemplate": {"spec": samples.pod("mine", image).props["spec"]}}
     bad = [
         samples.pod("mine", image),
+        Sample("kubernetes:batch/v1:CronJob", "mine", {"metadata": {"name": "mine"}, "spec": job}),
         Sample("docker:index/remoteImage:RemoteImage", "mine", {"name": image}),
         Sample("docker:index/container:Container", "mine", {"name": "mine", "image": image}),
         samples.laying("mine", File("/etc/kubernetes/manifests/mine.yaml", manifest)),
@@ -218,12 +242,22 @@ def test_a_script_that_only_speaks_of_a_password_is_well(text: str) -> None:
 def test_what_only_an_up_will_tell_is_no_fault_of_a_preview() -> None:
     """A policy that gives up on the first unknown value would be silent on a first preview, of all runs."""
     unknown = UNKNOWN_STRING_VALUE
-    props = {"connection": {"host": "192.0.2.11", "hostKey": "known"}, "stdin": unknown, "triggers": [unknown, KEY]}
-    preview = Sample("command:remote:Command", "secrets", unknown_checking_proxy(props))
-    assert said(hosts.host_keys_are_pinned, preview) == []
+    endpoint = {"host": "192.0.2.11", "hostKey": unknown}
+    props = {"connection": endpoint | {"proxy": endpoint}, "stdin": unknown, "triggers": [unknown, KEY]}
+    preview, all_of_it = (
+        Sample("command:remote:Command", "secrets", unknown_checking_proxy(known))
+        for known in (props, {"connection": unknown})
+    )
+    engine = Sample("pulumi:providers:docker", "hub1", unknown_checking_proxy({"sshOpts": unknown}))
+    assert said(hosts.host_keys_are_pinned, preview, all_of_it, engine) == []
     assert said(secrecy.secrets_are_secret, preview) == [
         "triggers[1] holds a secret in plain text; wrap it with pulumi.Output.secret"
     ]
+    images = [
+        Sample("docker:index/container:Container", "core", unknown_checking_proxy({"name": "core", "image": unknown})),
+        Sample("kubernetes:apps/v1:DaemonSet", "mine", unknown_checking_proxy({**samples.pod("mine", unknown).props})),
+    ]
+    assert said(release.images_are_pinned, *images) == []
 
 
 def test_a_policy_is_called_by_what_its_function_promises() -> None:

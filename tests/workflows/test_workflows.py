@@ -30,6 +30,7 @@ PULUMI = """\
 case "$*" in
 "config get"*) echo production ;;
 preview*--json*) cat preview.json; exit "$STATUS" ;;
+up*) echo "$*" >asked ;;
 preview*) echo "$*" >asked; printf 'Policies:\\n  masters-are-odd\\n\\nResources:\\n'; exit "$STATUS" ;;
 esac
 """
@@ -73,6 +74,24 @@ def test_stacks_come_up_in_order_and_each_after_its_preview() -> None:
     up = workflow("up")["jobs"]["up"]
     assert up["needs"] == "preview"
     assert up["environment"] == "${{ inputs.stack }}"
+
+
+def test_a_file_that_moves_concerns_those_who_had_it(tmp_path: Path) -> None:
+    """git tells of a move by its new place alone: where that is nobody's, no stack was previewed."""
+    program(tmp_path, "python", "#!/bin/sh\ntr '\\n' ' '\n")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(tmp_path / "bin")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    (tmp_path / "render.py").write_text("Text enough to be known again.\n" * 5)
+    before = [["init", "-q"], ["add", "render.py"], ["commit", "-qm", "before"]]
+    after = [["checkout", "-qb", "after"], ["mv", "render.py", "test_render.py"], ["commit", "-qm", "after"]]
+    for words in (*before, *after):
+        subprocess.run([*git, *words], check=True)
+    steps = workflow("concerned")["jobs"]["concerned"]["steps"]
+    script = next(step["run"] for step in steps if step.get("id") == "stacks")
+    environment = {**os.environ, "BEFORE": "HEAD~1", "GITHUB_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(["sh", "-euc", script], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "output").read_text().split() == ["stacks=render.py", "test_render.py"]
 
 
 def run(script: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -130,3 +149,19 @@ def test_a_preview_tells_whether_anything_changes_and_is_summarized_even_when_it
     text = (tmp_path / "prod.md").read_text()
     assert text.endswith("```\nPolicies:\n  masters-are-odd\n\n```\n")
     assert ("preview failed" in text) == (status != 0)
+
+
+def test_an_up_is_under_the_policies_of_its_stack_s_environment_its_preview_too(tmp_path: Path) -> None:
+    """The engine asks policies of whole stacks when all is done: only a preview is in time."""
+    program(tmp_path, "pulumi", PULUMI)
+    done = run("up.sh", "prod", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "asked").read_text()
+    assert "--stack prod --policy-pack policy --policy-pack-config policy/production.json" in asked
+    assert "--skip-preview" not in asked
+
+
+def test_what_the_checks_need_of_the_runner_may_be_installed() -> None:
+    """`make check` begins with packages, and a runner's own user is not root."""
+    command = workflow("pull-request")["jobs"]["check"]["steps"][-1]["run"]
+    assert command == 'sudo -E env "PATH=$PATH" make check'

@@ -21,15 +21,11 @@ from lab.plugins.kubernetes.objects import Object, name_of, namespace_of
 if TYPE_CHECKING:
     import httpx
 
-RETRY_SECONDS = 30.0
-"""For how long a request is repeated that found nobody listening, or whose connection broke."""
-PROBE_SECONDS = 5.0
-"""The same for the first request of all, which decides whether the cluster counts as reachable."""
-RETRY_PAUSE_SECONDS = 0.5
-BUSY_RETRIES = 10
-"""How often a request is repeated that was answered with Retry-After; as client-go does."""
+RETRIES = 10
+"""How often a request is repeated that was answered with Retry-After, or a question whose connection broke."""
+RETRY_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-CONNECT_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 30.0
 READ_TIMEOUT_SECONDS = 60.0
 
 
@@ -60,18 +56,16 @@ class Cluster:
         self._client: httpx.AsyncClient | None = None
         self._trial: asyncio.Task[str | None] | None = None
 
-    async def unreachable(self, patient: bool) -> str | None:
+    async def unreachable(self) -> str | None:
         """Why the cluster can't be used, or None if it can. Asked once: the answer holds for the whole operation."""
         if self._trial is None:
-            self._trial = asyncio.create_task(self._try(PROBE_SECONDS if patient else 0.0))
+            self._trial = asyncio.create_task(self._try())
         return await asyncio.shield(self._trial)
 
-    async def _try(self, patience: float) -> str | None:
+    async def _try(self) -> str | None:
         try:
-            await self.request("GET", "/version", patience=patience)
+            await self.request("GET", "/version")
         except (UnreachableError, ApiError) as error:
-            if isinstance(error, ApiError) and error.code != 401:
-                return None
             return str(error)
         return None
 
@@ -87,14 +81,14 @@ class Cluster:
         place = f"/namespaces/{namespace_of(obj)}" if namespaced else ""
         return f"{prefix}{place}/{plural}" + ("" if collection else f"/{name_of(obj)}")
 
-    async def get(self, path: str, **parameters: str) -> Object:
+    async def get(self, path: str, patience: float = 0.0, **parameters: str) -> Object:
         """The live object at ``path``."""
-        return await self.request("GET", path, parameters=parameters)
+        return await self.request("GET", path, parameters=parameters, patience=patience)
 
-    async def find(self, path: str) -> Object | None:
+    async def find(self, path: str, patience: float = 0.0) -> Object | None:
         """The live object at ``path``, or None if there is none."""
         try:
-            return await self.get(path)
+            return await self.get(path, patience)
         except ApiError as error:
             if error.code == 404:
                 return None
@@ -108,25 +102,31 @@ class Cluster:
         body: Any = None,
         form: str = "application/json",
         parameters: Mapping[str, str] | None = None,
-        patience: float = RETRY_SECONDS,
+        patience: float = 0.0,
     ) -> Object:
-        """One request and its answer, repeated as long as it makes sense."""
+        """One request and its answer, repeated where client-go repeats it.
+
+        ``patience`` is for how many seconds it bears that nobody answers: who waits for an object bears it, as the
+        official plugin does, which watches it; who writes one does not.
+        """
         import httpx  # late: it costs 50 ms that a preview of unchanged resources need not pay
 
         content = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": form} if content else {}
-        deadline, busy = time.monotonic() + patience, 0
+        deadline, repeated = time.monotonic() + patience, 0
         while True:
             try:
                 async with self._connection() as client:
                     answer = await client.request(method, path, content=content, headers=headers, params=parameters)
             except httpx.TransportError as error:
-                if time.monotonic() > deadline or not _worth_repeating(error, method):
-                    raise UnreachableError(f"{self._access.server}: {error or type(error).__name__}") from error
+                again = method == "GET" and _broke(error) and repeated < RETRIES
+                if not again and time.monotonic() >= deadline:
+                    raise UnreachableError(f"{self._access.server}: {str(error) or type(error).__name__}") from error
+                repeated += again
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
                 continue
-            if _asks_to_come_back(answer) and busy < BUSY_RETRIES:
-                busy += 1
+            if _asks_to_come_back(answer) and repeated < RETRIES:
+                repeated += 1
                 await asyncio.sleep(min(float(answer.headers["Retry-After"]), LONGEST_PAUSE_SECONDS))
                 continue
             return _content(answer)
@@ -191,15 +191,13 @@ def _in_memory(content: bytes) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _worth_repeating(error: "httpx.TransportError", method: str) -> bool:
-    """Nobody was listening, or the connection broke in a request that may be made twice. Distrust does not pass."""
+def _broke(error: "httpx.TransportError") -> bool:
+    """Whether a connection broke, be it in its handshake: not that nobody listened, or that TLS found no trust."""
     import httpx
 
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return False
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return True
-    return method != "POST" and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+    # httpcore's error comes "from None"; what it was raised for is its context.
+    refused = isinstance(getattr(error.__cause__, "__context__", None), OSError)
+    return isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not refused
 
 
 def _asks_to_come_back(answer: "httpx.Response") -> bool:

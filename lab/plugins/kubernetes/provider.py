@@ -50,7 +50,7 @@ class KubernetesProvider(sdk.Provider):
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         kind = kinds.from_token(request.type)
-        if self._options.skip_update_unreachable and await self._cluster.unreachable(patient=False):
+        if self._options.skip_update_unreachable and await self._cluster.unreachable():
             warning = "the cluster is unreachable and skipUpdateUnreachable is set: left as it is"
             await self._engine.log(request.urn, warning, Level.WARNING)
             return sdk.CheckResponse(request.old_inputs)
@@ -83,7 +83,7 @@ class KubernetesProvider(sdk.Provider):
         return sdk.CreateResponse(identifier(live), objects.to_state(obj, live, request.properties, manager))
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
-        reason = await self._cluster.unreachable(patient=not self._options.delete_unreachable)
+        reason = await self._cluster.unreachable()
         if reason is not None:
             return await self._read_unreachable(request, reason)
         kind, inputs = kinds.from_token(request.type), plain_map(request.inputs)
@@ -100,7 +100,7 @@ class KubernetesProvider(sdk.Provider):
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
         kind, obj = kinds.from_token(request.type), plain_map(request.news)
-        if request.preview and (has_unknown(obj) or await self._cluster.unreachable(patient=False)):
+        if request.preview and (has_unknown(obj) or await self._cluster.unreachable()):
             return sdk.UpdateResponse(request.news)
         await self._demand_cluster()
         previous = _recorded_manager(request.olds)
@@ -119,7 +119,7 @@ class KubernetesProvider(sdk.Provider):
         return sdk.UpdateResponse(objects.to_state(obj, live, request.news, manager))
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
-        reason = await self._cluster.unreachable(patient=not self._options.delete_unreachable)
+        reason = await self._cluster.unreachable()
         if reason is not None:
             return await self._delete_unreachable(request, reason)
         kind = kinds.from_token(request.type)
@@ -145,7 +145,7 @@ class KubernetesProvider(sdk.Provider):
 
     async def _preview_creation(self, kind: Kind, obj: Object, inputs: Properties) -> Properties:
         """What the API server would make of the object, where it can be asked; else the inputs as they are."""
-        if kind.patch or has_unknown(obj) or await self._cluster.unreachable(patient=False):
+        if kind.patch or has_unknown(obj) or await self._cluster.unreachable():
             return inputs
         manager = apply.field_manager(obj)
         try:
@@ -185,7 +185,7 @@ class KubernetesProvider(sdk.Provider):
     async def _scope(self, kind: Kind) -> bool:
         """Whether the kind is namespaced; assumed, like the official plugin does, where nobody can tell."""
         known = kinds.known_scope(kind)
-        if known is not None or await self._cluster.unreachable(patient=False):
+        if known is not None or await self._cluster.unreachable():
             return known is not False
         try:
             return await self._cluster.namespaced(kind)
@@ -202,7 +202,7 @@ class KubernetesProvider(sdk.Provider):
             return None
 
     async def _demand_cluster(self) -> None:
-        reason = await self._cluster.unreachable(patient=True)
+        reason = await self._cluster.unreachable()
         if reason is not None:
             raise PluginError(f"configured Kubernetes cluster is unreachable: {reason}")
 

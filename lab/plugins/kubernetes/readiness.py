@@ -51,7 +51,7 @@ async def until_ready(cluster: Cluster, obj: Object, written: Object, kind: Kind
             raise NotReadyError(live, [f"not ready after {seconds:.0f} s: {reason}", *await _pod_faults(cluster, live)])
         await asyncio.sleep(min(pause, max(deadline - time.monotonic(), 0)))
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-        live = await cluster.get(path)
+        live = await cluster.get(path, patience=deadline - time.monotonic())
     return live
 
 
@@ -68,12 +68,17 @@ async def until_gone(cluster: Cluster, obj: Object, live: Object, kind: Kind, se
     if annotation(obj, "skipAwait") == "true" and str(kind) in ALSO_SKIPS_DELETION:
         return
     path, deadline, pause = await cluster.path(live, kind), time.monotonic() + seconds, FIRST_PAUSE_SECONDS
-    while (found := await cluster.find(path)) and metadata(found).get("uid") == metadata(live).get("uid"):
+    while (found := await cluster.find(path, deadline - time.monotonic())) and _same(found, live):
         if time.monotonic() >= deadline:
             waiting = ", ".join(metadata(found).get("finalizers") or ["nothing that it names"])
             raise PluginError(f"{kind} {identifier(live)}: still there after {seconds:.0f} s; it waits for {waiting}")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+
+
+def _same(found: Object, live: Object) -> bool:
+    """Whether it is that object still, not another one of its name."""
+    return bool(metadata(found).get("uid") == metadata(live).get("uid"))
 
 
 def waits(obj: Object, kind: Kind) -> bool:

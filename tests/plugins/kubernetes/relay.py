@@ -1,4 +1,4 @@
-"""Stands between a plugin and the API server and makes trouble: listens late, or turns requests away.
+"""Stands between a plugin and the API server and makes trouble: listens late, turns requests away, or hangs up.
 
 Does not own: the API server (``control_plane``). Only what the contract tests need is relayed: no watches.
 """
@@ -60,7 +60,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 @dataclass
 class Front:
-    """A busy API server: where it is, whom it trusts, and how often it turned somebody away."""
+    """What stands before the API server: where it is, whom it trusts, and how often it turned somebody away."""
 
     server: str
     authority: bytes
@@ -69,8 +69,8 @@ class Front:
 
 
 @contextmanager
-def busy(api: Api, method: str, times: int) -> Iterator[Front]:
-    """An API server that answers the first ``times`` requests of ``method`` with 429 and Retry-After."""
+def busy(api: Api, method: str, times: int, hangs_up: bool = False) -> Iterator[Front]:
+    """An API server that answers the first ``times`` requests of ``method`` with 429 and Retry-After, or hangs up."""
     authority = Authority("front")
     front = Front("", authority.pem, authority.issue("admin"))
 
@@ -81,7 +81,9 @@ def busy(api: Api, method: str, times: int) -> Iterator[Front]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.command == method and front.turned_away < times:
                 front.turned_away += 1
-                self.answer(429, b"{}", {"Retry-After": "1"})
+                self.close_connection = hangs_up
+                if not hangs_up:
+                    self.answer(429, b"{}", {"Retry-After": "1"})
                 return
             headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
             passed: httpx.Response = api.client.request(self.command, self.path, content=body, headers=headers)

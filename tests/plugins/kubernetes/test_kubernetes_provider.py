@@ -1,16 +1,21 @@
 """The provider's own inputs, and what happens where the cluster can't be reached or must not be trusted."""
 
+import asyncio
+import socket
 import time
 
 import pytest
 
+from lab.plugins.kubernetes import kubeconfig
+from lab.plugins.kubernetes.cluster import Cluster
 from lab.plugins.values import UNKNOWN, plain
 from tests.plugins.engine import lab_only
 from tests.plugins.kubernetes import control_plane, relay
 from tests.plugins.kubernetes.control_plane import Api
-from tests.plugins.kubernetes.samples import CONFIG_MAP, DAEMON_SET, config_map, workload
+from tests.plugins.kubernetes.samples import CONFIG_MAP, DAEMON_SET, MAPS, config_map, workload
 from tests.plugins.plugin_process import Plugin, RefusedError, started
 from tests.ports import free_port
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.built
 
@@ -118,14 +123,46 @@ def test_a_client_that_nobody_knows_is_told_so(executable: str, api: Api) -> Non
             plugin.create(CONFIG_MAP, "m", config_map("m"))
 
 
-@lab_only
-def test_an_api_server_that_comes_a_little_later_is_waited_for(executable: str, api: Api) -> None:
-    """The load balancer's address moves in a second or two; the work goes on. The official plugin takes nobody's answer
-    at its beginning for a cluster that is not there, and has the run end with that."""
+def test_an_api_server_that_comes_too_late_is_none_for_the_whole_run(executable: str, api: Api) -> None:
+    """Nothing waits for it, or asks a second time: the program has to see to it that it answers by then."""
     port = free_port()
     with started(executable, "kubernetes") as plugin, relay.later(api, port, seconds=1.5) as address:
         plugin.configure({"kubeconfig": api.kubeconfig.replace(api.server, address)})
-        assert plugin.create(CONFIG_MAP, "patient", config_map("patient")).id == "default/patient"
+        with pytest.raises(RefusedError, match="unreachable"):
+            plugin.create(CONFIG_MAP, "early", config_map("early"))
+        eventually(lambda: _listens(port), 10, "the API server is there")
+        with pytest.raises(RefusedError, match="unreachable"):
+            plugin.create(CONFIG_MAP, "early", config_map("early"))
+
+
+def test_a_question_whose_connection_breaks_is_asked_again(executable: str, api: Api) -> None:
+    with started(executable, "kubernetes") as plugin, relay.busy(api, "GET", times=2, hangs_up=True) as front:
+        plugin.configure({"kubeconfig": control_plane.kubeconfig(front.server, front.authority, front.client)})
+        assert plugin.create(CONFIG_MAP, "asked", config_map("asked")).id == "default/asked"
+    assert front.turned_away == 2
+
+
+@pytest.mark.parametrize(("upserting", "method"), [("false", "POST"), ("true", "PATCH")])
+def test_a_write_whose_connection_breaks_is_not_repeated(
+    executable: str, api: Api, upserting: str, method: str
+) -> None:
+    """A run that applies objects while the load balancer's address moves ends with that."""
+    with started(executable, "kubernetes") as plugin, relay.busy(api, method, times=1, hangs_up=True) as front:
+        access = control_plane.kubeconfig(front.server, front.authority, front.client)
+        plugin.configure({"kubeconfig": access, "upsertExistingObjects": upserting})
+        with pytest.raises(RefusedError):
+            plugin.create(CONFIG_MAP, "cut-off", config_map("cut-off"))
+    assert front.turned_away == 1
+    assert not api.exists(f"{MAPS}/cut-off")
+
+
+@lab_only
+def test_who_waits_for_an_object_bears_an_api_server_that_is_away(api: Api) -> None:
+    """The official plugin watches what it waits for, and goes on when it can."""
+    port = free_port()
+    with relay.later(api, port, seconds=1.5) as address:
+        cluster = Cluster(kubeconfig.parse(api.kubeconfig.replace(api.server, address)))
+        assert "gitVersion" in asyncio.run(cluster.get("/version", patience=10))
 
 
 def test_a_busy_api_server_is_asked_again_when_it_says(executable: str, api: Api) -> None:
@@ -134,3 +171,8 @@ def test_a_busy_api_server_is_asked_again_when_it_says(executable: str, api: Api
         plugin.configure({"kubeconfig": control_plane.kubeconfig(front.server, front.authority, front.client)})
         assert plugin.create(CONFIG_MAP, "polite", config_map("polite")).id == "default/polite"
     assert front.turned_away == 2
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
