@@ -203,7 +203,8 @@ applied() {
 }
 
 # fill PART PATH: sets `filled`, the file whose text a staged one becomes on this host. A step that has something to fill
-# in defines its own.
+# in defines its own, and fills FILLED_TEXT.
+FILLED_TEXT=$EVENKEEL_STATE/applied/.text
 fill() {
     filled=$EVENKEEL_STATE/staged/$1/files$2
 }
@@ -222,6 +223,7 @@ install_part() {
             printf '%s\n' "$install_path"
         fi
     done <"$EVENKEEL_STATE/staged/$1/index"
+    [ ! -e "$FILLED_TEXT" ] || rm -f "$FILLED_TEXT"
     remove_dropped "$1"
 }
 

@@ -40,18 +40,23 @@ in_place() {
     "$PLACE_REVISION" | "$PLACE_REVISION"-*) PLACE_REVISION=$in_place_live ;;
     *) PLACE_REVISION=$PLACE_REVISION-$(date +%s) ;;
     esac
-    fill "$1" "$in_place_path"
-    cmp -s "$filled" "$in_place_path"
+    # cmp ends at the first byte that differs, and what fills would say so.
+    fill_manifest "$EVENKEEL_STATE/staged/$1/files$in_place_path" 2>/dev/null | cmp -s - "$in_place_path"
 }
 
-# What lib.sh's install_part does with a file's text. ETCD_FIRST_START: more sed commands, from etcd.sh.
+# fill_manifest FILE: what it says of this host, now. ETCD_FIRST_START: more sed commands, from etcd.sh.
 ETCD_FIRST_START=
+fill_manifest() {
+    sed "s/@REVISION@/$PLACE_REVISION/$ETCD_FIRST_START" "$1"
+}
+
+# For lib.sh's install_part.
 fill() {
     filled=$EVENKEEL_STATE/staged/$1/files$2
     case $2 in
     */manifests/*)
-        sed "s/@REVISION@/$PLACE_REVISION/$ETCD_FIRST_START" "$filled" >"$EVENKEEL_STATE/applied/.manifest"
-        filled=$EVENKEEL_STATE/applied/.manifest
+        fill_manifest "$filled" >"$FILLED_TEXT"
+        filled=$FILLED_TEXT
         ;;
     esac
 }

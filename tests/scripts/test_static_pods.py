@@ -64,7 +64,8 @@ def test_a_pod_that_comes_back_unchanged_is_another_pod(tmp_path: Path) -> None:
             f"set -eu\n. {SCRIPTS_FOLDER}/lib.sh\n. {SCRIPTS_FOLDER}/static-pods.sh\n"
             f"EVENKEEL_STATE={tmp_path} MANIFESTS={manifests}\ndate() {{ echo {now}; }}\n"
             f"in_place kube-scheduler scheduler kubeconfig && echo stays\n"
-            f"cp $filled $MANIFESTS/kube-scheduler.yaml\n"
+            f"fill_manifest {staged} >{tmp_path}/live\n"
+            f"mv {tmp_path}/live $MANIFESTS/kube-scheduler.yaml\n"
         )
         done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
