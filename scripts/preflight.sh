@@ -287,6 +287,12 @@ check_firewall() {
     [ -z "$firewall" ] || warning "$firewall runs here" "see that it lets in $ENTRANCES"
 }
 
+# Nothing here was ever run under it. kubeadm's own instructions have it only report, too.
+check_selinux() {
+    [ "$(cat "$EVENKEEL_ROOT/sys/fs/selinux/enforce" 2>/dev/null)" != 1 ] ||
+        warning "SELinux enforces its rules here" "let it only report what they forbid ('setenforce 0', and SELINUX=permissive in /etc/selinux/config), or allow nginx, the kubelet and pods what its log says ('ausearch -m avc')"
+}
+
 check_commands() {
     missing='' debian='' redhat=''
     while read -r command debian_package redhat_package; do
@@ -335,6 +341,7 @@ check_host() {
     ! has ip || check_address
     ! has ss || check_ports
     check_firewall
+    check_selinux
     check_generations
     case " $ROLES " in
     *" lb "*)

@@ -351,6 +351,16 @@ def test_a_host_without_a_firewall_is_not_warned(bench: Bench) -> None:
     assert "warning" not in bench.host.preflight(bench.stack, "shaolin").stderr
 
 
+def test_a_host_whose_selinux_enforces_is_warned(bench: Bench) -> None:
+    """Red Hat's default: it lets nginx listen on few ports, and says so in a log of its own alone."""
+    bench.host.file("sys/fs/selinux/enforce", "1")
+    done = bench.host.preflight(bench.stack, "shaolin")
+    assert done.returncode == 0
+    assert "preflight: warning: SELinux enforces its rules here; let it only report" in done.stderr
+    bench.host.file("sys/fs/selinux/enforce", "0")
+    assert "warning" not in bench.host.preflight(bench.stack, "shaolin").stderr
+
+
 def test_a_load_balancer_whose_own_address_is_not_where_keepalived_speaks_is_warned(bench: Bench) -> None:
     """VRRP goes through the virtual address's interface: two that don't hear each other both take the address."""
     bench.host.file("sys/class/net/eth1/address", "02:42:0a:4d:00:0c\n")
