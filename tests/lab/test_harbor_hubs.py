@@ -4,6 +4,8 @@ Runs in the order of this file. The stack begins with the release before the new
 its settings upgrades Harbor, and only Harbor.
 """
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -226,11 +228,15 @@ def test_once_harbor_has_left_the_stack_its_node_no_longer_trusts_it(trial: Tria
     without = replace(trial.program, values=values | {"hosts": {MASTER: values["hosts"][MASTER]}})
     assert remains(MASTER, f"{CERTS}/{NAME}") != ""
     hosts.run(MASTER, f"mkdir {CERTS}/own.lab && echo theirs >{CERTS}/own.lab/hosts.toml", check=True)
-    stack.pulumi("state", "unprotect", "--all", "--yes", "--stack", OURS)
+    assert "protected" in without.up().text
+    stack.pulumi(*shlex.split(command("harbor", "pulumi state unprotect", {"mine": OURS}))[1:])
     without.up().ok()
     assert remains(MASTER, f"{CERTS}/{NAME}") == ""
     assert remains(MASTER, f"{CERTS}/own.lab/hosts.toml") != ""
     assert without.steps() == []
+    state = json.loads(stack.pulumi("stack", "export", "--stack", OURS).stdout)["deployment"]["resources"]
+    protected = {one["urn"].rpartition("::")[2] for one in state if one.get("protect")}
+    assert {"pki-ca", "pki-etcd-ca", "pki-front-proxy-ca", "pki-service-account"} <= protected
 
 
 CERTS = "/etc/containerd/certs.d"
