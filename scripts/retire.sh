@@ -60,6 +60,14 @@ stop() {
     for stop_unit in "$@"; do systemctl disable --now --quiet "$stop_unit" 2>/dev/null || :; done
 }
 
+# remove FOLDER...: with all that is in it; the folder itself stays where it is a disk of its own.
+remove() {
+    for remove_folder in "$@"; do
+        remove_said=$(rm -rf "$remove_folder" 2>&1) || [ -z "$(ls -A "$remove_folder")" ] ||
+            fail retire "$remove_folder cannot be removed: $(printf '%s\n' "$remove_said" | tail -n 1)" "see what holds it ('findmnt', 'fuser -vm'), then do this again"
+    done
+}
+
 # nginx and keepalived get back what they had before; keepalived, which is stopped where its file came from here, is
 # started with that by its owner. The address leaves first.
 retire_lb() {
@@ -93,7 +101,8 @@ retire_master() {
     }
     systemctl daemon-reload
     await 60 control_plane_ended || fail retire "etcd or an apiserver still runs 60 s after its manifest was taken away" "look at 'journalctl -u kubelet' on this host, then run up again"
-    rm -rf "$EVENKEEL_ROOT/var/lib/etcd" "$EVENKEEL_STATE/etcd-founding-ticket"
+    remove "$EVENKEEL_ROOT/var/lib/etcd"
+    rm -f "$EVENKEEL_STATE/etcd-founding-ticket"
 }
 
 control_plane_ended() {
@@ -109,11 +118,11 @@ retire_node() {
     stop containerd
     end_shims
     remove_network
-    awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni)" { print $2 }' "$EVENKEEL_ROOT/proc/mounts" | sort -r |
+    awk '$2 ~ "^/(var/lib/kubelet/|run/containerd|run/netns/cni)" { print $2 }' "$EVENKEEL_ROOT/proc/mounts" | sort -r |
         while read -r node_mount; do umount -l "$node_mount"; done
     for node_group in $NODE_PROGRAMS; do remove_programs "$node_group"; done
-    rm -rf "$EVENKEEL_ROOT/var/lib/kubelet" "$EVENKEEL_ROOT/var/lib/containerd" "$EVENKEEL_ROOT/run/containerd" \
-        "$EVENKEEL_ROOT/var/lib/cni" "$EVENKEEL_ROOT/run/flannel" "$EVENKEEL_ROOT/etc/cni/net.d" \
+    remove "$EVENKEEL_ROOT/var/lib/kubelet" "$EVENKEEL_ROOT/var/lib/containerd"
+    rm -rf "$EVENKEEL_ROOT/run/containerd" "$EVENKEEL_ROOT/var/lib/cni" "$EVENKEEL_ROOT/run/flannel" "$EVENKEEL_ROOT/etc/cni/net.d" \
         "$EVENKEEL_ROOT/var/log/pods" "$EVENKEEL_ROOT/var/log/containers" "$EVENKEEL_STATE/images"
     still trust || retire_trust
     forget kubelet runtime

@@ -1,5 +1,6 @@
 """scripts/retire.sh on a hub: what goes and what is kept, where Docker and systemd are stubs that say what they did."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -264,6 +265,33 @@ def test_the_folders_that_go_are_those_that_a_turn_makes() -> None:
     listed = SCRIPTS["retire.sh"].partition('HUB_FOLDERS="')[2].partition('"')[0].split()
     made = {folder.path.removeprefix(f"{DATA}/") for folders in DATA_FOLDERS.values() for folder in folders}
     assert {*listed, "database"} == {path for path in made if "/" not in path}
+
+
+def failing_for(folder: Path, otherwise: str) -> str:
+    """What rm does that removes anything else."""
+    rm = shutil.which("rm")
+    return f'[ "$*" = "-rf {folder}" ] || exec {rm} "$@"\n{otherwise.format(rm=rm, folder=folder)}'
+
+
+def test_etcds_data_goes_and_its_disk_stays(host: Hub) -> None:
+    """/var/lib/etcd was a disk of its own: each `up` ended with "Device or resource busy", as nobody can remove it."""
+    host.file("var/lib/etcd/member/snap/db", "data\n")
+    host.stub("ctr", "exit 0")
+    host.stub(
+        "rm", failing_for(host.root / "var/lib/etcd", "{rm} -rf {folder}/*; echo 'rm: {folder}: busy' >&2; exit 1")
+    )
+    done = host.retire("master")
+    assert done.returncode == 0, done.stderr
+    assert list((host.root / "var/lib/etcd").iterdir()) == []
+
+
+def test_data_that_cannot_be_removed_is_told(host: Hub) -> None:
+    host.file("var/lib/etcd/member/snap/db", "data\n")
+    host.stub("ctr", "exit 0")
+    host.stub("rm", failing_for(host.root / "var/lib/etcd", "echo 'rm: read-only' >&2; exit 1"))
+    done = host.retire("master")
+    assert done.returncode == 1
+    assert f"evenkeel: {HUB}: retire: {host.root}/var/lib/etcd cannot be removed: rm: read-only; " in done.stderr
 
 
 def test_its_words_for_a_hub_are_those_of_the_hubs_own_steps() -> None:
