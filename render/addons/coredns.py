@@ -6,7 +6,8 @@ What differs from kubeadm, and why:
   ready then gets both replicas and keeps them, and losing that node loses DNS. A hard spread constraint counts nodes
   that are registered but not ready yet, so the second replica waits for the second node. A required anti-affinity
   would do that too, but would leave a one-node cluster with a replica that can never run; the constraint does not.
-  ``matchLabelKeys`` spreads each revision by itself, so that a roll does not count the pods it replaces.
+  ``matchLabelKeys`` spreads each revision by itself, so that a roll does not count the pods it replaces. Where one node
+  alone takes these pods, because the others are tainted for something else, it is a wish again.
 - A PodDisruptionBudget keeps one replica while nodes are drained. A broken pod may always be evicted.
 - The pods roll when the Corefile changes, and a Corefile that CoreDNS refuses stops the roll at the first pod.
 
@@ -16,7 +17,9 @@ and its ``loop`` plugin ends it rather than let it. It must name at least one se
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+from render import kubelet
 from render.addons.objects import (
     Object,
     cluster_role,
@@ -41,6 +44,7 @@ METRICS_PORT = 9153
 LIVENESS_PORT = 8080
 READINESS_PORT = 8181
 LABELS = {"k8s-app": "kube-dns"}
+TOLERATED = ("CriticalAddonsOnly", "node-role.kubernetes.io/control-plane")
 
 COREFILE = """\
 .:53 {{
@@ -79,7 +83,7 @@ def objects(stack: Stack) -> list[Object]:
         config_map(NAMESPACE, NAME, data),
         _service(stack.cluster.dns_address),
         _disruption_budget(),
-        _deployment(stack.release.image(NAME), read_once(stack, data)),
+        _deployment(stack.release.image(NAME), _spread(stack), read_once(stack, data)),
     ]
 
 
@@ -113,8 +117,8 @@ def _disruption_budget() -> Object:
     return namespaced("policy/v1", "PodDisruptionBudget", NAMESPACE, NAME, LABELS) | {"spec": spec}
 
 
-def _deployment(image: str, data: Mapping[str, str]) -> Object:
-    template = {"metadata": {"labels": LABELS, "annotations": digest_of(data)}, "spec": _pod(image)}
+def _deployment(image: str, spread: Object, data: Mapping[str, str]) -> Object:
+    template = {"metadata": {"labels": LABELS, "annotations": digest_of(data)}, "spec": _pod(image, spread)}
     spec = {
         "replicas": REPLICAS,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
@@ -124,17 +128,17 @@ def _deployment(image: str, data: Mapping[str, str]) -> Object:
     return namespaced("apps/v1", "Deployment", NAMESPACE, NAME, LABELS) | {"spec": spec}
 
 
-def _pod(image: str) -> Object:
+def _pod(image: str, spread: Object) -> Object:
     return {
         "priorityClassName": "system-cluster-critical",
         "serviceAccountName": NAME,
         "dnsPolicy": "Default",
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [
-            {"key": "CriticalAddonsOnly", "operator": "Exists"},
-            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+            {"key": TOLERATED[0], "operator": "Exists"},
+            {"key": TOLERATED[1], "effect": "NoSchedule"},
         ],
-        "topologySpreadConstraints": [_one_a_node()],
+        "topologySpreadConstraints": [spread],
         "containers": [_container(image)],
         "volumes": [
             {"name": "config-volume", "configMap": {"name": NAME, "items": [{"key": "Corefile", "path": "Corefile"}]}}
@@ -142,15 +146,24 @@ def _pod(image: str) -> Object:
     }
 
 
-def _one_a_node() -> Object:
+def _spread(stack: Stack) -> Object:
+    """One a node. Taints that all nodes have are taken away by somebody, as a network does when it is there."""
+    nodes = stack.nodes().values()
+    alone = [_takes(kubelet.configuration(stack, node)) for node in nodes].count(True) == 1 < len(nodes)
     return {
         "topologyKey": "kubernetes.io/hostname",
         "maxSkew": 1,
-        "whenUnsatisfiable": "DoNotSchedule",
+        "whenUnsatisfiable": "ScheduleAnyway" if alone else "DoNotSchedule",
         "nodeTaintsPolicy": "Ignore",
         "labelSelector": {"matchLabels": LABELS},
         "matchLabelKeys": ["pod-template-hash"],
     }
+
+
+def _takes(configuration: Mapping[str, Any]) -> bool:
+    """Whether a node registers with no taint that keeps these pods away."""
+    taints = configuration.get("registerWithTaints", [])
+    return all(taint["key"] in TOLERATED or taint["effect"] == "PreferNoSchedule" for taint in taints)
 
 
 def _container(image: str) -> Object:

@@ -143,6 +143,30 @@ def test_no_node_may_run_both_dns_replicas_while_another_could(make: Make) -> No
     assert spread["labelSelector"]["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
 
 
+DEDICATED = {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("taints", "rule"),
+    [
+        ([DEDICATED], "ScheduleAnyway"),
+        ([DEDICATED | {"effect": "PreferNoSchedule"}], "DoNotSchedule"),
+        ([], "DoNotSchedule"),
+    ],
+)
+def test_both_dns_replicas_may_be_where_no_other_node_takes_them(
+    tmp_path: Path, taints: list[Object], rule: str
+) -> None:
+    """One master and workers for something else: the second replica stayed pending, and the `up` failed after 10
+    minutes."""
+    values = samples.values()
+    hosts = {name: values["hosts"][name] for name in ("shaolin", "huashan", "lb1", "lb2")}
+    hosts["huashan"] |= {"kubelet": {"config": {"registerWithTaints": taints}}}
+    stack = samples.stack(tmp_path, {"hosts": hosts})
+    pod = named(stack, "Deployment", "coredns")["spec"]["template"]["spec"]
+    assert pod["topologySpreadConstraints"][0]["whenUnsatisfiable"] == rule
+
+
 def test_draining_leaves_one_dns_replica(make: Make) -> None:
     budget, deployment = named(make({}), "PodDisruptionBudget", "coredns"), named(make({}), "Deployment", "coredns")
     assert budget["spec"]["maxUnavailable"] == 1
