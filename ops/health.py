@@ -162,6 +162,9 @@ def _of_etcd(found: Report, stack: Stack, facts: list[tuple[str, str, list[str]]
     yield from (f"{one.host}: etcd is still a learner" for one in found.etcd if one.learner)
     if found.etcd and sum(one.leader for one in found.etcd) != 1:
         yield f"etcd has {sum(one.leader for one in found.etcd)} leaders among the members that answer"
+    errors = [json.loads(" ".join(words))[0]["Status"].get("errors") for _, kind, words in facts if kind == "etcd"]
+    if any("NOSPACE" in error for told in errors for error in told or ()):
+        yield "etcd is out of space and takes no write: see 'etcd is out of space' in docs/recover.md"
     lists = [json.loads(" ".join(words))["members"] for _, kind, words in facts if kind == "members"]
     names = {member.get("name") or "a member that never started" for members in lists for member in members}
     yield from (f"etcd: {name} is no master of the stack" for name in sorted(names - set(stack.masters())))

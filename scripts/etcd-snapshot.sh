@@ -11,8 +11,8 @@ here=/usr/local/lib/evenkeel
 . "$here/etcd.sh"
 
 # One that is cut off from the others would give what has been overtaken.
-said=$(etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=10s endpoint health 2>&1) ||
-    fail "snapshot of etcd" "this member does not agree with a majority: $(printf '%s\n' "$said" | tail -n 1)" "see that etcd is well on most masters"
+etcd_agrees https://127.0.0.1:2379 10s ||
+    fail "snapshot of etcd" "this member does not agree with a majority: $(printf '%s\n' "$agrees_said" | tail -n 1)" "see that etcd is well on most masters"
 folder=$(mktemp -d "$EVENKEEL_STATE/.snapshot.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 said=$(etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=300s snapshot save "$folder/etcd.db" 2>&1) ||

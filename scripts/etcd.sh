@@ -176,12 +176,24 @@ etcd_reachable() {
 etcd_may_stop() {
     await 15 etcd_counted || return 0 # it does not answer: it costs nothing that is not lost already
     [ "$may_total" -gt 1 ] || return 0
-    may_well=0
+    may_well=0 may_ill=
     for may_url in $(etcd_others | tr , ' '); do
-        ! etcdctl --endpoints="$may_url" --dial-timeout=2s --command-timeout=3s endpoint health >/dev/null 2>&1 || may_well=$((may_well + 1))
+        if etcd_agrees "$may_url" 3s; then may_well=$((may_well + 1)); else may_ill="$may_ill $may_url"; fi
     done
     [ "$may_well" -gt $((may_total / 2)) ] ||
-        fail etcd "only $may_well of the other $((may_total - 1)) members are healthy: stopping this one would cost the majority" "bring the unhealthy member back, then run up again"
+        fail etcd "only $may_well of the other $((may_total - 1)) members are healthy (without$may_ill): stopping this one would cost the majority" \
+            "bring the unhealthy member back and run up again; where an empty machine stands in its place, name that host before this one in evenkeel:hosts, so that it joins first"
+}
+
+# etcd_agrees URL SECONDS: the member there agrees with a majority. One that is out of space does, and takes no key: a
+# larger quota comes with a roll. Sets `agrees_said`.
+etcd_agrees() {
+    agrees_said=$(etcdctl --endpoints="$1" --dial-timeout=2s --command-timeout="$2" endpoint health 2>&1) ||
+        case $agrees_said in
+        *CORRUPT* | *UNKNOWN*) return 1 ;;
+        *"Active Alarm(s): NOSPACE"*) ;;
+        *) return 1 ;;
+        esac
 }
 
 # Sets `may_total`, how many vote.
@@ -240,10 +252,10 @@ etcd_successor() {
     printf '%s' "$successor_found"
 }
 
-# It has a leader, and a read through the quorum succeeds: what `etcdctl endpoint health` asks, without a process that
-# takes more of a booting host than the answer does.
+# It has a leader, and a read through the quorum succeeds: what etcd_agrees asks, without a process that takes more of a
+# booting host than the answer does.
 etcd_healthy() {
-    listens 2381 && curl -q -fs --max-time 5 -o /dev/null http://127.0.0.1:2381/health
+    listens 2381 && curl -q -fs --max-time 5 -o /dev/null "http://127.0.0.1:2381/health?exclude=NOSPACE"
 }
 
 # A member that joined as a learner votes from now on. Resumes a join that was interrupted here. It is asked itself: the

@@ -55,6 +55,12 @@ def test_the_report_holds_what_an_operator_asks_for(stack: Stack) -> None:
         ("emei", 3, certificate("/a.conf", SOON, Encoding.PEM), "emei: /a.conf ends on 2026-12-01"),
         ("emei", 3, "certificate /a.crt AAAA", "emei: /a.crt holds no certificate that can be read"),
         ("emei", 1, 'members {"members": [{"name": "old"}]}', "etcd: old is no master of the stack"),
+        (
+            "emei",
+            0,
+            etcd(3, errors=["memberID:3 alarm:NOSPACE "]),
+            "etcd is out of space and takes no write: see 'etcd is out of space' in docs/recover.md",
+        ),
         ("lb2", 1, "upstream apiserver shaolin down", "lb2: keeps apiserver upstream shaolin out"),
         ("lb2", 1, "silent apiserver", "lb2: nginx's status page is silent about apiserver"),
         ("lb1", 4, "", "the virtual address is held by nobody, not by one load balancer"),

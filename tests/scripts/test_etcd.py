@@ -39,6 +39,9 @@ case "$1 $2" in
     echo "remove $3" >>"$STUB/changes"
     sed -i "/^$3,/d" "$STUB/members" ;;
 "endpoint status") grep -qxF "$endpoints" "$STUB/answering" ;;
+"endpoint health")
+    cat "$STUB/health" 2>/dev/null
+    exit 1 ;;
 *) echo "unknown: $*" >&2; exit 2 ;;
 esac
 """
@@ -296,6 +299,41 @@ def test_a_member_whose_own_list_is_late_does_not_stop_where_another_is_away(mas
     done = master.shell("wudang", HESITANT.replace("LIST", listed) + "etcd_may_stop; echo stops")
     assert (done.returncode, done.stdout) == (1, "")
     assert "only 0 of the other 2 members are healthy" in done.stderr
+
+
+def test_who_stands_in_the_way_is_named_and_how_an_empty_machine_joins_before(master: Master) -> None:
+    """In the month in which certificates are renewed, an `up` that should have brought a new machine in for a lost
+    master stopped at another one's turn, and so did each later one: "bring the unhealthy member back"."""
+    listed = "\\n".join(started(name, f"{number}a") for number, name in enumerate(HOSTS)) + "\\n"
+    agrees = 'etcd_agrees() { [ "$1" = https://192.0.2.11:2379 ]; }'
+    done = master.shell("wudang", HESITANT.replace("LIST", listed) + f"{agrees}\netcd_may_stop; echo stops")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "only 1 of the other 2 members are healthy (without https://192.0.2.13:2379)" in done.stderr
+    assert "name that host before this one in evenkeel:hosts" in done.stderr
+
+
+OUT_OF_SPACE = "https://192.0.2.13:2379 is unhealthy: failed to commit proposal: Active Alarm(s): NOSPACE {}\n"
+
+
+@pytest.mark.parametrize(
+    ("health", "agrees"),
+    [(OUT_OF_SPACE.format("NOSPACE "), True), (OUT_OF_SPACE.format("CORRUPT "), False), ("", False)],
+    ids=["out of space", "and damaged", "silent"],
+)
+def test_a_member_that_is_out_of_space_agrees_with_the_others_all_the_same(
+    master: Master, health: str, agrees: bool
+) -> None:
+    """The `up` that should have given etcd a larger quota said that stopping a member would cost the majority."""
+    (master.root / "health").write_text(health)
+    done = master.shell("wudang", "etcd_agrees https://192.0.2.13:2379 3s && echo agrees")
+    assert (done.stdout == "agrees\n") == agrees
+
+
+def test_a_member_that_is_out_of_space_is_healthy(master: Master) -> None:
+    """Its turn waited for 330 s for what only came after it, and `ops restore` saw no majority."""
+    stubs = 'listens() { :; }\ncurl() { for url; do :; done; echo "$url"; }\n'
+    done = master.shell("wudang", f"{stubs}etcd_healthy")
+    assert done.stdout == "http://127.0.0.1:2381/health?exclude=NOSPACE\n"
 
 
 def test_who_joins_is_told_all_members_though_they_answer_late(master: Master) -> None:
