@@ -149,6 +149,7 @@ etcd_end() {
 etcd_gate() {
     await_healthy etcd "$POD_SECONDS" etcd_healthy
     etcd_promote
+    [ -f "$EVENKEEL_STATE/applied/etcd" ] || etcd_tell_address
     rm -f "$ETCD_TICKET"
     applied etcd $ETCD_PARTS
 }
@@ -257,6 +258,7 @@ roll_all() {
     (umask 022 && mkdir -p "$MANIFESTS")
     kubelet_healthy || kubelet_start
     await 60 kubelet_healthy || kubelet_failed "it is not healthy after 60 s"
+    etcd_begin_anew
     etcd_lost_data
     if etcd_has_data && kubelet_leaps; then
         replace_all

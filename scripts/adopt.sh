@@ -29,13 +29,11 @@ keep_originals() {
 
 # kubeadm's etcd of old days told others that it is at localhost, and goes on telling that from its data.
 peer_reachable() {
-    reachable_own=$(etcd_local member list | awk -F ', ' -v name="$NODE" -v url="$ETCD_PEER_URL" '$3 == name && $4 != url { print $1, $4 }')
+    reachable_own=$(etcd_misplaced "$(etcd_local member list)")
     [ -n "$reachable_own" ] || return 0
     ss -Hltn | awk '{ print $4 }' | grep -qxF -e "$ADDRESS:2380" -e '*:2380' -e '0.0.0.0:2380' ||
         fail adopt "etcd listens for other members at ${reachable_own#* } only" "set --listen-peer-urls=$ETCD_PEER_URL in /etc/kubernetes/manifests/etcd.yaml (etcd restarts once), and run up again"
-    say "etcd: this member is at $ETCD_PEER_URL, and no longer at ${reachable_own#* }"
-    etcd_local member update "${reachable_own%% *}" --peer-urls="$ETCD_PEER_URL" >/dev/null ||
-        fail adopt "etcd does not take $ETCD_PEER_URL for this member's address" "see the line above, then run up again"
+    etcd_move "$reachable_own"
 }
 
 # Another machine may stand behind the name by now, or this one have lost its disk: it joins the others like any master.

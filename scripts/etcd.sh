@@ -15,9 +15,10 @@ HANDOVER_SCRIPT=/usr/local/lib/evenkeel/etcd-handover.sh
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt
 export ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
+ETCD_DATA=$EVENKEEL_ROOT/var/lib/etcd
 
 etcd_has_data() {
-    [ -d /var/lib/etcd/member/wal ]
+    [ -d "$ETCD_DATA/member/wal" ]
 }
 
 # founding_ticket TOKEN FOUNDERS: given by the first, and only the first, staging of a founder's files. FOUNDERS is the
@@ -256,6 +257,47 @@ etcd_successor() {
 # booting host than the answer does.
 etcd_healthy() {
     listens 2381 && curl -q -fs --max-time 5 -o /dev/null "http://127.0.0.1:2381/health?exclude=NOSPACE"
+}
+
+# Its data is of a member that the others have no more: the host had left the stack, or a restore went on without it.
+# etcd would end at each start.
+etcd_was_removed() {
+    etcd_has_data && ! etcd_healthy && etcd_listens_elsewhere || return 1
+    removed_list=$(etcd_list_elsewhere) && [ -n "$removed_list" ] || return 1
+    printf '%s\n' "$removed_list" | awk -F ', ' -v name="$NODE" -v url="$ETCD_PEER_URL" '$3 == name || $4 == url { known = 1 } END { exit known }'
+}
+
+etcd_begin_anew() {
+    ! etcd_was_removed || {
+        anew_kept=$ETCD_DATA/removed-$(date -u +%Y%m%dT%H%M%SZ)
+        say "etcd: the cluster went on without this host's member, which joins anew; what it held is kept in $anew_kept"
+        end_pod etcd
+        mv "$ETCD_DATA/member" "$anew_kept"
+        rm -f "$EVENKEEL_STATE/applied/etcd"
+    }
+}
+
+# The others look for it where it joined; the host may have another address since.
+etcd_tell_address() {
+    await 30 etcd_lists || fail etcd "its member does not say who the members are" "look at its log under /var/log/pods, then run up again"
+    tell_own=$(etcd_misplaced "$etcd_listing")
+    [ -z "$tell_own" ] || etcd_move "$tell_own"
+}
+
+# etcd_misplaced LIST: this member's id and the address that the others know, where it is not the one that it has.
+etcd_misplaced() {
+    printf '%s\n' "$1" | awk -F ', ' -v name="$NODE" -v url="$ETCD_PEER_URL" '$3 == name && $4 != url { print $1, $4 }'
+}
+
+# etcd_move "ID ADDRESS_BEFORE"
+etcd_move() {
+    say "etcd: this member is at $ETCD_PEER_URL, and no longer at ${1#* }"
+    etcd_local member update "${1%% *}" --peer-urls="$ETCD_PEER_URL" >/dev/null ||
+        fail etcd "the members do not take $ETCD_PEER_URL for this one's address" "see the line above, then run up again"
+}
+
+etcd_lists() {
+    etcd_listing=$(etcd_local member list 2>/dev/null) && [ -n "$etcd_listing" ]
 }
 
 # A member that joined as a learner votes from now on. Resumes a join that was interrupted here. It is asked itself: the

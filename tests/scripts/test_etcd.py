@@ -4,6 +4,7 @@ Genesis happens once: a host forms a cluster only with a founding ticket, and on
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ class Master:
             "PATH": f"{self.root}:{os.environ['PATH']}",
             "STUB": str(self.root),
             "EVENKEEL_STATE": str(self.root),
+            "EVENKEEL_ROOT": str(self.root),
             "EVENKEEL_HOST": name,
             "NODE": name,
             "ADDRESS": HOSTS[name],
@@ -343,6 +345,63 @@ def test_who_joins_is_told_all_members_though_they_answer_late(master: Master) -
     done = master.shell("wudang", f"{hesitant}etcd_enlist \"$(printf '{members}')\"; printf '%s' \"$ETCD_FIRST_START\"")
     assert done.returncode == 0, done.stderr
     assert f"--initial-cluster=shaolin={PEERS['shaolin']},emei={PEERS['emei']},wudang={PEERS['wudang']}" in done.stdout
+
+
+def came_back(master: Master, *members: str, healthy: bool = False) -> list[str]:
+    """What a turn's beginning leaves of the data that wudang held, when the others name these members."""
+    (master.root / "var/lib/etcd/member/wal").mkdir(parents=True)
+    (master.root / "applied").mkdir()
+    (master.root / "applied/etcd").touch()
+    if members:
+        master.members(*members)
+    stubs = f"etcd_healthy() {{ {'true' if healthy else 'false'}; }}\nend_pod() {{ :; }}\n"
+    done = master.shell("wudang", f"{stubs}etcd_begin_anew")
+    assert done.returncode == 0, done.stderr
+    left = sorted(path.name for path in (master.root / "var/lib/etcd").iterdir())
+    assert (master.root / "applied/etcd").exists() == (left == ["member"])
+    return left
+
+
+def test_a_master_that_comes_back_after_the_cluster_went_on_without_it_joins_anew(master: Master) -> None:
+    """It had left the stack and was named again, its disk as it was: etcd ended at each start, "the member has been
+    permanently removed", and so did each turn."""
+    (kept,) = came_back(master, started("shaolin", "1a"), started("emei", "3c"))
+    assert re.fullmatch(r"removed-\d{8}T\d{6}Z", kept)
+    assert (master.root / "var/lib/etcd" / kept / "wal").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("members", "healthy"),
+    [
+        ([started("shaolin", "1a"), started("wudang", "2b")], False),
+        ([started("shaolin", "1a"), started("wudang", "2b").replace("192.0.2.12", "192.0.2.99")], False),
+        ([], False),
+        ([started("shaolin", "1a")], True),
+    ],
+    ids=["a member", "at another address", "nobody answers", "well"],
+)
+def test_a_member_keeps_its_data_unless_the_others_have_removed_it(
+    master: Master, members: list[str], healthy: bool
+) -> None:
+    assert came_back(master, *members, healthy=healthy) == ["member"]
+
+
+@pytest.mark.parametrize(("address", "told"), [("192.0.2.99", True), (HOSTS["wudang"], False)])
+def test_a_member_whose_host_has_another_address_tells_the_others(master: Master, address: str, told: bool) -> None:
+    """They went on to look for it at the one before, and at the end of the `up`, which was called well, it was removed
+    as nobody's."""
+    own = started("wudang", "2b").replace(HOSTS["wudang"], address)
+    etcd = f"""etcd_local() {{
+        case "$1 $2" in
+        "member list") printf '%s\\n' '{started("shaolin", "1a")}' '{own}' ;;
+        *) echo "$*" >>"$STUB/changes" ;;
+        esac
+    }}"""
+    done = master.shell("wudang", f"{etcd}\netcd_tell_address")
+    assert done.returncode == 0, done.stderr
+    changes = master.root / "changes"
+    assert changes.exists() == told
+    assert not told or changes.read_text() == f"member update 2b --peer-urls={PEERS['wudang']}\n"
 
 
 ACTIVATE = (SCRIPTS / "activate-master.sh").read_text()
