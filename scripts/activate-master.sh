@@ -5,7 +5,8 @@
 #   LOAD_BALANCERS    one "address:port" of a status page a word
 #   MASTERS           how many masters the stack has
 # first: at the end of staging. Starts a host that holds a founding ticket and runs nothing yet; on one whose etcd will
-#        restart, stands by for the moments in which etcd's lead moves. Nothing else.
+#        restart, stands by for the moments in which etcd's lead moves; gives an etcd whose certificates have ended the
+#        new ones. Nothing else.
 # roll:  when the chain of hosts has come to this one.
 set -eu
 umask 077
@@ -65,6 +66,8 @@ await_admission() {
 # Somebody else must be serving before this apiserver stops.
 others_serve() {
     [ "$MASTERS" -gt 1 ] || return 0
+    # One that serves nobody itself costs nobody anything: as where all certificates have ended, and nobody serves.
+    await 3 ready || return 0
     await 20 others_are_up ||
         fail activate "no other apiserver is ready, as a load balancer ($LOAD_BALANCERS) or, if none answers, this host sees it" "mend another master first; stopping this one would stop the API"
 }
@@ -283,6 +286,7 @@ lock
 case $1 in
 first)
     if etcd_has_data; then
+        etcd_renew_ended
         if pending etcd $ETCD_PARTS || kubelet_leaps; then etcd_stand_by; fi
     elif [ -f "$ETCD_TICKET" ]; then
         start_all

@@ -16,6 +16,7 @@ export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt
 export ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
 ETCD_DATA=$EVENKEEL_ROOT/var/lib/etcd
+ETCD_PKI=$EVENKEEL_ROOT/etc/kubernetes/pki/etcd
 
 etcd_has_data() {
     [ -d "$ETCD_DATA/member/wal" ]
@@ -257,6 +258,18 @@ etcd_successor() {
 # booting host than the answer does.
 etcd_healthy() {
     listens 2381 && curl -q -fs --max-time 5 -o /dev/null "http://127.0.0.1:2381/health?exclude=NOSPACE"
+}
+
+# Members whose certificates have ended refuse each other, and a turn waits in vain for a majority. Each reads its files
+# anew for each connection, so that all have the new ones before the first turn.
+etcd_renew_ended() {
+    for renew_name in server peer; do
+        openssl x509 -in "$ETCD_PKI/$renew_name.crt" -noout -checkend 0 >/dev/null 2>&1 || {
+            say "etcd: its certificate has ended: giving it the new ones"
+            install_part etcd.secret >/dev/null
+            return 0
+        }
+    done
 }
 
 # Its data is of a member that the others have no more: the host had left the stack, or a restore went on without it.

@@ -44,7 +44,8 @@ kubelet_install() {
 }
 
 kubelet_start() {
-    if pending kubelet $KUBELET_PARTS || ! artifacts_installed kubelet; then
+    # Its own certificate ends where the host was off for long: nobody would give it another one.
+    if pending kubelet $KUBELET_PARTS || ! artifacts_installed kubelet || ! kubelet_vouched client; then
         kubelet_install
         systemctl restart kubelet
         applied kubelet $KUBELET_PARTS

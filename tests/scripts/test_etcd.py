@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripts.certificates import certificate
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 HOSTS = {"shaolin": "192.0.2.11", "wudang": "192.0.2.12", "emei": "192.0.2.13"}
 PEERS = {name: f"https://{address}:2380" for name, address in HOSTS.items()}
@@ -404,6 +406,22 @@ def test_a_member_whose_host_has_another_address_tells_the_others(master: Master
     assert not told or changes.read_text() == f"member update 2b --peer-urls={PEERS['wudang']}\n"
 
 
+@pytest.mark.parametrize(("days", "renewed"), [(-1, True), (1, False)], ids=["ended", "in force"])
+def test_members_get_new_certificates_before_any_turn_where_theirs_have_ended(
+    master: Master, days: int, renewed: bool
+) -> None:
+    """Nobody had run an `up` for a year: each turn of one waited for a majority of members that refused each other, and
+    the second member's turn never came."""
+    folder = master.root / "etc/kubernetes/pki/etcd"
+    folder.mkdir(parents=True)
+    for name, end in {"server": 1, "peer": days}.items():
+        (folder / f"{name}.crt").write_text(certificate(end))
+    done = master.shell("wudang", "install_part() { echo $1 >>$STUB/changes; }\netcd_renew_ended")
+    assert done.returncode == 0, done.stderr
+    changes = master.root / "changes"
+    assert (changes.read_text() if changes.exists() else "") == ("etcd.secret\n" if renewed else "")
+
+
 ACTIVATE = (SCRIPTS / "activate-master.sh").read_text()
 LOST_DATA = ACTIVATE[ACTIVATE.index("etcd_lost_data() {") : ACTIVATE.index("is_kubeadms_apiserver() {")]
 
@@ -424,3 +442,18 @@ def test_a_manifest_without_data_is_not_what_the_member_starts_with_again(master
     assert done.returncode == 0, done.stderr
     assert (master.root / "applied/etcd").exists() == data
     assert (master.root / "manifests/etcd.yaml").exists() == data
+
+
+OTHERS_SERVE = ACTIVATE[ACTIVATE.index("others_serve() {") : ACTIVATE.index("others_are_up() {")]
+
+
+@pytest.mark.parametrize(("ready", "stops"), [(True, False), (False, True)])
+def test_an_apiserver_that_serves_nobody_waits_for_no_other(master: Master, ready: bool, stops: bool) -> None:
+    """Where none was ready, as after a year without an `up`, each turn ended with "mend another master first"."""
+    stubs = f"""MASTERS=3 LOAD_BALANCERS=
+        ready() {{ {"true" if ready else "false"}; }}
+        others_are_up() {{ false; }}
+        await() {{ shift; "$@"; }}
+        """
+    done = master.shell("wudang", f"{stubs}{OTHERS_SERVE}\nothers_serve\necho stops")
+    assert (done.stdout == "stops\n") == stops

@@ -1,0 +1,42 @@
+"""scripts/kubelet.sh: when a kubelet starts anew, and when a worker's first one waits. openssl alone is no stub."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.bare_host import SCRIPTS_FOLDER
+from tests.scripts.certificates import certificate
+
+NOTHING_CHANGED = """
+pending() { return 1; }
+artifacts_installed() { :; }
+kubelet_install() { echo install; }
+applied() { :; }
+keep() { echo keep; }
+systemctl() { echo "$1"; }
+"""
+
+
+def shell(folder: Path, lines: str) -> str:
+    """What shell lines print that see what kubelet.sh offers."""
+    node = {"NODE": "huashan", "API_SERVER": "https://192.0.2.30:6443"}
+    environment = os.environ | node | {"EVENKEEL_STATE": str(folder), "EVENKEEL_ROOT": str(folder)}
+    script = (
+        f"set -eu\n. {SCRIPTS_FOLDER}/lib.sh\n. {SCRIPTS_FOLDER}/artifacts.sh\n. {SCRIPTS_FOLDER}/kubelet.sh\n{lines}\n"
+    )
+    done = subprocess.run(["sh", "-s"], input=script, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("days", "done"), [(-1, "install restart"), (1, "keep")], ids=["ended", "in force"])
+def test_a_kubelet_whose_certificate_has_ended_gets_another_though_nothing_has_changed(
+    tmp_path: Path, days: float, done: str
+) -> None:
+    """A host had been off for months: "the node is not in the API after 120 s", whatever word `repair` had."""
+    (tmp_path / "ca.crt").write_text(certificate(days=100))
+    (tmp_path / "kubelet-client-current.pem").write_text(certificate(days, of="system:node:huashan"))
+    places = f"KUBELET_PKI={tmp_path} KUBERNETES_CA={tmp_path}/ca.crt\n"
+    assert shell(tmp_path, f"{NOTHING_CHANGED}{places}kubelet_start").split() == done.split()
