@@ -15,8 +15,9 @@ here=/usr/local/lib/evenkeel
 
 lock
 if [ "$1" = first ]; then
-    # Nothing runs here yet, so nothing can be interrupted: no need to wait for this host's turn.
-    [ -f /etc/kubernetes/kubelet.conf ] || kubelet_start
+    # Nothing runs here yet, so nothing can be interrupted: no need to wait for this host's turn, unless the apiservers
+    # have yet to become this release's. A kubelet never meets an older one.
+    [ -f /etc/kubernetes/kubelet.conf ] || kubelet_meets_another || kubelet_start
     exit 0
 fi
 runtime_activate

@@ -54,6 +54,12 @@ kubelet_start() {
     fi
 }
 
+# The API answers with another minor version than this host's first kubelet has.
+kubelet_meets_another() {
+    meets_said=$(curl -q -fs --connect-timeout 1 --max-time 3 --cacert "$EVENKEEL_STATE/staged/ca/files$KUBERNETES_CA" "$API_SERVER/version") || return 1
+    case $meets_said in *'"gitVersion": "v'"$(kubelet_minor "$EVENKEEL_ROOT/usr/local/bin/kubelet")".*) return 1 ;; esac
+}
+
 # The staged kubelet is of another minor version than the one that runs.
 kubelet_leaps() {
     leaps_sha256=$(awk '$1 == "kubelet" { print $2 }' "$EVENKEEL_STATE/staged/kubelet.artifacts/files/var/lib/evenkeel/artifacts/kubelet")

@@ -40,3 +40,21 @@ def test_a_kubelet_whose_certificate_has_ended_gets_another_though_nothing_has_c
     (tmp_path / "kubelet-client-current.pem").write_text(certificate(days, of="system:node:huashan"))
     places = f"KUBELET_PKI={tmp_path} KUBERNETES_CA={tmp_path}/ca.crt\n"
     assert shell(tmp_path, f"{NOTHING_CHANGED}{places}kubelet_start").split() == done.split()
+
+
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [("v1.35.8", True), ("v1.36.0", False), ("v1.3.6", True), ("", False)],
+    ids=["an older one", "the same minor version", "one that looks alike", "nobody answers"],
+)
+def test_a_new_workers_kubelet_waits_for_apiservers_that_are_not_of_its_version_yet(
+    tmp_path: Path, answer: str, waits: bool
+) -> None:
+    """A worker that was added in the `up` of an upgrade met the apiservers of before."""
+    said = f"""printf '{{\n  "gitVersion": "{answer}",\n}}'""" if answer else "return 7"
+    program = tmp_path / "usr/local/bin/kubelet"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho Kubernetes v1.36.3\n")
+    program.chmod(0o755)
+    stubs = f"curl() {{ {said}; }}\n"
+    assert shell(tmp_path, f"{stubs}kubelet_meets_another && echo waits || :") == ("waits\n" if waits else "")
