@@ -151,7 +151,8 @@ class HarborNode(pulumi.ComponentResource):
         )
 
     def _remove_unknown(self, failed: pulumi.ErrorHookArgs) -> bool:
-        """An engine that was killed between making a container and noting it down leaves one that is in the way."""
+        """An engine that was killed between making a container and noting it down leaves one in the way, and so does a
+        repair by hand. It goes when another comes in its place, and never before: it may be what serves."""
         container = failed.name.removeprefix(f"{self._node.name}-")
         if failed.failed_operation != "create" or "already in use by container" not in failed.errors[0]:
             return False

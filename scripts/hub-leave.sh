@@ -44,7 +44,6 @@ install_all() {
         fail leave "the folders that /etc/tmpfiles.d/evenkeel-harbor.conf lists cannot be made" "mend what the lines above name"
     [ -z "$STORAGE" ] || make_storage_folder "$STORAGE/registry"
     docker network inspect "$NETWORK" >/dev/null 2>&1 || docker network create "$NETWORK" >/dev/null
-    remove_strangers
 }
 
 # A folder that images were kept in is not made anew where its mount should be: clients would be served what is not there.
@@ -62,17 +61,6 @@ make_storage_folder() {
     [ -d "$1" ] || mkdir -m 0755 "$1" || fail leave "$1 cannot be made" "let root write there, or make it yourself"
     [ "$(stat -c %u "$1")" = "$HARBOR_USER" ] || chown "$HARBOR_USER:$HARBOR_USER" "$1" ||
         fail leave "$1 does not belong to user $HARBOR_USER, which Harbor's registry runs as" "change its owner on the file server"
-}
-
-# A container under one of our names that this stack did not make stands in the way of the one that is wanted.
-remove_strangers() {
-    labels_format="{{.Name}} {{index .Config.Labels \"$REVISION_LABEL\"}}"
-    # shellcheck disable=SC2046 # a list of words
-    docker container inspect --format "$labels_format" $(wanted_containers) 2>/dev/null | sed -n 's,^/\([^ ]*\) $,\1,p' |
-        while read -r stranger; do
-            say "removing the container $stranger, which this stack did not make"
-            docker rm --force "$stranger" >/dev/null
-        done
 }
 
 lock

@@ -1,12 +1,12 @@
 """What a hub's turn does with Harbor's database and storage when these answer strangely; programs are stubs."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from render.scripts import ON_HOST, assignments
+from render.scripts import assignments
 from tests.scripts.bare_host import SCRIPTS, BareHost
+from tests.scripts.hub_host import lay, run
 
 UPGRADE = {"PGDATABASE": "registry", "PGHOST": "db.example.com", "HARBOR_VERSION": "2.15.2", "PGSSLMODE": "disable"}
 BUNDLES = ("etc/ssl/certs/ca-certificates.crt", "etc/pki/tls/certs/ca-bundle.crt", "etc/ssl/ca-bundle.pem")
@@ -43,23 +43,6 @@ def host(tmp_path: Path) -> BareHost:
     host.file("var/lib/evenkeel/applied/hub.version", "2.14.4\n")
     host.file("var/lib/evenkeel/applied/hub.schema", "160\n")
     return host
-
-
-def run(host: BareHost, script: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a script of a hub, whose files lie in the host's folder."""
-    folder = host.root / ON_HOST.lstrip("/")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in SCRIPTS.items():
-        (folder / name).write_text(text.replace(ON_HOST, str(folder)))
-    environment = {
-        "PATH": str(host.bin),
-        "EVENKEEL_HOST": "hub1",
-        "EVENKEEL_ROOT": str(host.root),
-        "EVENKEEL_STATE": str(host.state),
-        **variables,
-    }
-    command = ["sh", "-c", script.replace("HERE", str(folder)), "sh", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_database_that_does_not_answer_stops_an_upgrade_that_would_have_no_backup(host: BareHost) -> None:
@@ -99,19 +82,14 @@ def test_a_hub_whose_storage_is_not_mounted_leaves_service_for_nothing(
     storage = host.root / "srv/harbor"
     (storage / "registry" if there else storage).mkdir(parents=True)
     settings = f"HUB=hub1 HUBS=hub1=192.0.2.41 DRAIN=0 STORAGE={storage} HARBOR_VERSION=2.14.4 {DATABASE}\n"
-    containers = "harbor-core 0a\n"
-    for part, name, text in (("harbor", "settings", settings), ("harbor.secret", "containers", containers)):
-        for place in (f"var/lib/evenkeel/staged/{part}/files/", ""):
-            host.file(f"{place}etc/evenkeel/harbor/hub/{name}", text)
-    for part in ("harbor", "harbor.secret"):
-        host.file(f"var/lib/evenkeel/staged/{part}/index", "")
+    lay(host, settings=settings, containers="harbor-core 0a\n")
     host.stub("docker", "[ $1 = network ]")  # runs no container, as after a boot without the mount
     host.stub("stat", "echo 10000")
     for name in ("systemd-run", "systemd-tmpfiles", "chown"):
         host.stub(name, "exit 0")
     run(host, "set -eu; . HERE/lib.sh; applied hub harbor harbor.secret")
     host.file("var/lib/evenkeel/staged/harbor/index", staged and "0644 root:root /etc/evenkeel/harbor/hub/settings\n")
-    done = run(host, "exec sh HERE/hub-leave.sh", EVENKEEL_LOCK=str(host.root / "lock"))
+    done = run(host, "exec sh HERE/hub-leave.sh")
     assert done.returncode == code, done.stderr
     assert (host.root / "run/evenkeel-harbor/away").exists() is there
     assert (storage / "registry").exists() is there
