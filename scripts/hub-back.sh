@@ -12,7 +12,7 @@ here=/usr/local/lib/evenkeel
 
 lock
 use_installed_settings
-if all_as_wanted && components_well; then
+if ask_engine . && all_as_wanted && components_well; then
     say "this hub is well and its turn was abandoned: it takes clients again"
     come_back
 fi

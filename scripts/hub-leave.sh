@@ -65,6 +65,7 @@ make_storage_folder() {
 
 lock
 use_staged_settings
+ask_engine . || fail leave "Docker's engine $engine_fault" "run up again then"
 # shellcheck disable=SC2086 # a list of words
 if pending hub $HUB_PARTS || ! all_as_wanted; then
     storage_is_there

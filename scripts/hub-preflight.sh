@@ -16,6 +16,7 @@
 # Prints "storage IDENTITY" last: the same words on two hubs when they see the same folder.
 
 MIN_DOCKER=20.10
+ENGINE_SECONDS=20 # in which it says which it is
 MIN_POSTGRESQL=12
 MIN_REDIS=5
 MAX_SKEW_SECONDS=15 # from the database's clock, so that no two hubs differ by more than twice this
@@ -43,8 +44,8 @@ first_line() {
 }
 
 check_engine() {
-    engine=$(docker version --format '{{.Server.Version}}' 2>&1) || {
-        problem "its Docker engine does not answer: $(first_line "$engine")" "start it ('systemctl enable --now docker')"
+    engine=$(timeout "$ENGINE_SECONDS" docker version --format '{{.Server.Version}}' 2>&1) || {
+        problem "its Docker engine does not answer: $(first_line "${engine:-nothing within $ENGINE_SECONDS s}")" "start it ('systemctl enable --now docker'), or see 'journalctl -u docker'"
         return
     }
     at_least "$engine" "$MIN_DOCKER" || problem "its Docker engine is $engine, and $MIN_DOCKER is needed" "install a newer one"

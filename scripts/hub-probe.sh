@@ -40,9 +40,10 @@ $1="}
 # hub/fingerprints has the beginnings of digests.
 check_fingerprints() {
     checked_service='' checked_wrongs=$wrongs fingerprint_key=$(cat "$hub_secrets/fingerprint-key")
-    # shellcheck disable=SC2046 # a list of words
-    checked_pids=$(docker container inspect --format '{{.Name}} {{if .State.Running}}{{.State.Pid}}{{end}}' \
-        $(wanted_containers) 2>/dev/null) || :
+    ask_engine '{{.Name}} {{if .State.Running}}{{.State.Pid}}{{end}}' || {
+        wrong "Docker's engine" "$engine_fault"
+        return
+    }
     while read -r service kind name wanted; do
         [ "$service" = "$checked_service" ] || open_service "$service"
         [ -n "$checked_pid" ] || continue
@@ -57,7 +58,7 @@ check_fingerprints() {
 
 open_service() {
     checked_service=$1
-    checked_pid=$(printf '%s\n' "$checked_pids" | sed -n "s,^/harbor-$1 ,,p")
+    checked_pid=$(printf '%s\n' "$engine_said" | sed -n "s,^/harbor-$1 ,,p")
     [ -n "$checked_pid" ] || wrong "$1" "its container does not run"
     checked_env="
 $(tr '\0' '\n' <"/proc/$checked_pid/environ" 2>/dev/null)

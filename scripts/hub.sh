@@ -13,6 +13,7 @@ HUB_FILES=/etc/evenkeel/harbor/hub
 HUB_PARTS="harbor harbor.secret"
 AWAY=$EVENKEEL_ROOT/run/evenkeel-harbor/away
 BACK_TIMER=evenkeel-hub-back
+ENGINE_SECONDS=20 # in which Docker tells of its containers, however busy the hub is
 REVISION_LABEL=evenkeel.revision
 
 # What is staged is what the turn leads to; once it is installed, the installed files say the same.
@@ -86,6 +87,22 @@ told() {
 
 wanted_containers() {
     cut -d ' ' -f 1 "$hub_secrets/containers"
+}
+
+# ask_engine FORMAT: `engine_said` has a line of each wanted container that is there. Fails when Docker does not run, or is
+# stuck with one of them, which holds whoever asks for it, for ever; `engine_fault` is the cause and the remedy then.
+ask_engine() {
+    engine_code=0
+    # shellcheck disable=SC2046 # a list of words
+    engine_said=$(timeout "$ENGINE_SECONDS" docker container inspect --format "$1" $(wanted_containers) 2>&1) || engine_code=$?
+    case $engine_code/$engine_said in
+    124/*) engine_fault="has not answered after $ENGINE_SECONDS s" ;;
+    */*daemon*running*) engine_fault="does not run" ;;
+    *) return 0 ;;
+    esac
+    # shellcheck disable=SC2034 # for whoever asked
+    engine_fault="$engine_fault; 'journalctl -u docker' on this hub says why, and 'systemctl restart docker' begins it anew"
+    return 1
 }
 
 container_runs() {
