@@ -19,6 +19,8 @@ MIN_DOCKER=20.10
 ENGINE_SECONDS=20 # in which it says which it is
 MIN_POSTGRESQL=12
 MIN_REDIS=5
+SIGNING_CURL=7.86 # signs the headers that it is told to send
+NO_BODY=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 # the sha256 of nothing
 MAX_SKEW_SECONDS=15 # from the database's clock, so that no two hubs differ by more than twice this
 HARBOR_USER=10000
 
@@ -92,17 +94,22 @@ folder_identity() {
     printf '%s %s\n' "$(stat -c '%i %.9Y' "$STORAGE_PATH")" "$folder_names" | sha256sum | cut -c 1-16
 }
 
-# Without a key of its own the registry has the host's role, which only the cloud knows.
+# Without a key of its own the registry has the host's role, which only the cloud knows. Amazon's S3 takes only requests
+# that bear a signed digest of their body, which no curl before 8.0 adds by itself.
 check_object_store() {
     { has curl && [ -n "$S3_ACCESS_KEY" ]; } || return 0
+    at_least "$(curl -q --version | sed -n '1s/^curl \([0-9.]*\).*/\1/p')" "$SIGNING_CURL" || {
+        say "preflight: warning: the object store is not tried from here, as curl is older than $SIGNING_CURL"
+        return 0
+    }
     s3_login=$(quoted "$S3_ACCESS_KEY:$S3_SECRET_KEY")
     s3_answer=$(printf 'user = "%s"\n' "$s3_login" | trusting "$AUTHORITIES" curl -q -sS --config - --max-time 15 \
-        --aws-sigv4 "aws:amz:$S3_REGION:s3" --write-out '\n%{http_code}' "$S3_URL/?list-type=2&max-keys=1" 2>&1) || :
+        --header "x-amz-content-sha256: $NO_BODY" --aws-sigv4 "aws:amz:$S3_REGION:s3" --write-out '\n%{http_code}' "$S3_URL/?list-type=2&max-keys=1" 2>&1) || :
     case ${s3_answer##*[!0-9]} in
     200) ;;
     404) problem "the object store has no bucket at $S3_URL" "make it, or correct evenkeel:harbor.storage.s3" ;;
     403) problem "the object store refuses the key $S3_ACCESS_KEY at $S3_URL" "correct evenkeel:harbor.storage.s3.accessKey and evenkeel:harborStorageSecretKey, or let it list the bucket" ;;
-    *) problem "the object store at $S3_URL does not answer as one: $(printf '%s' "$s3_answer" | grep '^curl' | head -n 1)" "see to it, or correct evenkeel:harbor.storage.s3 or evenkeel:harbor.trustedAuthorities" ;;
+    *) problem "the object store at $S3_URL does not answer as one: $(printf '%s' "$s3_answer" | sed -n '/^curl/p; s/.*<Message>\(.*\)<\/Message>.*/\1/p' | head -n 1)" "see to it, or correct evenkeel:harbor.storage.s3 or evenkeel:harbor.trustedAuthorities" ;;
     esac
 }
 

@@ -58,6 +58,7 @@ class ObjectStore(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         signed = self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 Credential=harbor/")
+        signed &= "x-amz-content-sha256" in self.headers.get("Authorization", "")
         bucket = self.path.split("/")[1]
         self.send_response({"good": 200 if signed else 400, "locked": 403}.get(bucket, 404))
         self.send_header("Content-Length", "0")

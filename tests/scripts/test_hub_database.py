@@ -12,7 +12,8 @@ UPGRADE = {"PGDATABASE": "registry", "PGHOST": "db.example.com", "HARBOR_VERSION
 BUNDLES = ("etc/ssl/certs/ca-certificates.crt", "etc/pki/tls/certs/ca-bundle.crt", "etc/ssl/ca-bundle.pem")
 # Each says by what it would verify its server.
 PSQL = 'cat "${PGSSLROOTCERT:-/dev/null}" >>"$EVENKEEL_ROOT/trusted"; echo "1|${PGSSLROOTCERT:-none}" >&2; exit 2'
-CURL = 'cat >/dev/null; cat "$CURL_CA_BUNDLE" >>"$EVENKEEL_ROOT/trusted"; echo; echo 200'
+CURL = """[ "$2" != --version ] || { echo "curl 7.88.1 (x86_64)"; exit; }
+cat >/dev/null; cat "$CURL_CA_BUNDLE" >>"$EVENKEEL_ROOT/trusted"; echo; echo 200"""
 PREFLIGHT = {
     "AUTHORITIES": "company",
     "CONTAINERS": "harbor-core",
