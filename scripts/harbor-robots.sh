@@ -78,6 +78,8 @@ ensure() {
     make_robot "$1" "$2" "$3" "$4"
     api PATCH "/robots/$robot_id" "$(json "{\"secret\":\"$5\"}")"
     [ "$code" = 200 ] || refused "a password for robot $1"
+    has_token "$(full_name "$1" "$2" "$3")" "$5" ||
+        fail robots "Harbor gives robot $(full_name "$1" "$2" "$3") no token with the password that it has now" "in Harbor's portal, enable that robot, or set the prefix of robots' names (Configuration, System Settings) back to robot\$"
     say "robot $(full_name "$1" "$2" "$3") has its password"
 }
 

@@ -107,7 +107,7 @@ use_upload() {
     bearer="header = \"Authorization: Bearer $token\"" what="an upload of $HUB at $1"
     begun=$(code_of "$(ask "$ADDRESS" POST "/v2/$PROBE_REPOSITORY/blobs/uploads/" "$bearer" 'header = "Content-Length: 0"')")
     [ "$begun" = 202 ] || {
-        wrong "$what" "cannot be begun here ($begun): core and its registry may not share the registry's credential"
+        wrong "$what" "cannot be begun here ($begun): core and its registry may not share the registry's credential, or Harbor is read-only, or its project ${PROBE_REPOSITORY%%/*} is gone"
         return
     }
     location=$(header Location)
