@@ -4,11 +4,12 @@ Owns how each comes to be and when it changes: a value is renewed by raising its
 nothing else is then. What the user brings takes the place of what would be made. Does not own what Harbor calls these
 values (``render.harbor``), nor in which order hubs go over to new ones (``components.harbor_node``).
 
-What can't be renewed without loss is protected: Harbor's own authority, which clients trust, and the secret key, which
-the database's credentials are encrypted with.
+What can't be renewed at once is protected: Harbor's own authority, which clients trust and which has generations
+(``render.generations``), and the secret key, which the database's credentials are encrypted with.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 from pulumi_random import RandomPassword
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from components.certificates import Listed, Pair, Subject, authority, brought, leaf, moment, private_key, self_signed
 from render.certificates import SERVER
+from render.generations import bundle, named
 from render.harbor.secrets import HarborSecrets
 from settings import Harbor, Stack
 from settings.fields import is_ip
@@ -34,8 +36,8 @@ class HubSecretsArgs:
 
 
 class HubSecrets(pulumi.ComponentResource):
-    """``values`` is all that Harbor needs; ``ca`` vouches for its URL; ``fingerprint_key`` and ``probe_password`` are
-    the program's own; ``listed`` are the certificates that clients meet, with their ends."""
+    """``values`` is all that Harbor needs; ``ca`` is who may vouch for its URL; ``fingerprint_key`` and
+    ``probe_password`` are the program's own; ``listed`` are the certificates that clients meet, with their ends."""
 
     def __init__(self, name: str, args: HubSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("evenkeel:index:HubSecrets", name, None, opts)
@@ -44,8 +46,8 @@ class HubSecrets(pulumi.ComponentResource):
         self._name, self._stack, self._harbor = name, args.stack, args.stack.harbor
         self._opts = pulumi.ResourceOptions(parent=self)
         self._kept = pulumi.ResourceOptions(parent=self, protect=True)
-        self.server, self.ca, ca_end = self._server()
-        self.listed = [Listed(f"{name}-ca", None, ca_end), Listed(f"{name}-server", None, self.server.not_after)]
+        self.server, self.ca, authorities = self._server()
+        self.listed = [*authorities, Listed(f"{name}-server", None, self.server.not_after)]
         self.fingerprint_key = self.password("fingerprint-key").result
         self.probe_password = self.password("probe").result
         self.values = self._values()
@@ -107,15 +109,24 @@ class HubSecrets(pulumi.ComponentResource):
             return _own(given) or ""
         return self.password(f"{store}-password").result
 
-    def _server(self) -> tuple[Pair, pulumi.Output[str], pulumi.Output[str]]:
-        """The server's certificate; the authority that vouches for it, and its end."""
+    def _server(self) -> tuple[Pair, pulumi.Output[str], list[Listed]]:
+        """The server's certificate; the authorities that are trusted to vouch for it, and their ends."""
         given, key = self._harbor.server_certificate, self._stack.harbor_secrets.certificate_key
         if given and key:
             pair = brought(given.chain, key, given.not_after)
-            return pair, pulumi.Output.from_input(given.ca), moment(given.ca_not_after)
-        common_name = f"harbor-ca-{self._stack.cluster.name}"
-        own = authority(f"{self._name}-ca", self._stack.cluster.pki.algorithm, common_name, self._kept)
-        return self._leaf(own), own.certificate, own.not_after
+            ends = [Listed(f"{self._name}-ca", None, moment(given.ca_not_after))]
+            return pair, pulumi.Output.from_input(given.ca), ends
+        generations = self._harbor.generations.ca
+        own = {one: self._authority(one) for one in generations}
+        trusted = pulumi.Output.all(*(pair.certificate for pair in own.values())).apply(partial(bundle, generations))
+        ends = [Listed(f"{self._name}-{named('ca', one)}", None, pair.not_after) for one, pair in own.items()]
+        return self._leaf(own[generations[0]]), trusted, ends
+
+    def _authority(self, generation: int) -> Pair:
+        """What issues is protected. What is only trusted has not issued yet, or is about to be dropped."""
+        name, common_name = named("ca", generation), named(f"harbor-ca-{self._stack.cluster.name}", generation)
+        opts = self._kept if generation == self._harbor.generations.ca[0] else self._opts
+        return authority(f"{self._name}-{name}", self._stack.cluster.pki.algorithm, common_name, opts)
 
     def _leaf(self, signer: Pair) -> Pair:
         names = server_names(self._stack, self._harbor)

@@ -1,13 +1,13 @@
-"""The generations of an authority, or of the service accounts' key, while one takes the place of another.
+"""The generations of an authority, Harbor's too, or of the service accounts' key, while one takes the place of another.
 
 Owns their names, the text in which all that are trusted travel, and in which files a host has it. Does not own which
 there are (``settings``: the first issues, all are trusted), nor in which steps they may change: scripts/preflight.sh
 holds those files against them, so that none issues before every host trusts it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from render import load_balancer
+from render import containerd, hub, load_balancer
 from render.static_pods import PKI
 from settings import Host, Stack
 
@@ -38,3 +38,16 @@ def shown(stack: Stack, host: Host) -> Iterable[tuple[str, ...]]:
     generations = stack.cluster.pki.generations.model_dump(by_alias=True)
     for name, file in files.items():
         yield f"evenkeel:cluster.pki.generations.{name}", file, *(str(one) for one in generations[name])
+    if stack.harbor and not stack.harbor.server_certificate:
+        for file in _of_harbor(host, stack.harbor.registry):
+            yield "evenkeel:harbor.generations.ca", file, *(str(one) for one in stack.harbor.generations.ca)
+
+
+def _of_harbor(host: Host, registry: str) -> Iterator[str]:
+    """Who asks hubs: runtimes of nodes, load balancers, and the scripts of the hubs themselves."""
+    if {"master", "worker"} & {*host.roles}:
+        yield f"{containerd.CERTS_D}/{registry}/ca.crt"
+    if "lb" in host.roles:
+        yield load_balancer.ca_path(load_balancer.HUB_SERVICE)
+    if "hub" in host.roles:
+        yield hub.CA

@@ -154,7 +154,11 @@ trusted_generations() {
 
 # What a turn does last: until then a program may run here that has read the file as it was before.
 turn_is_over() {
-    if [ "$RUNS_PODS" = yes ]; then set -- kubelet kubelet kubelet.artifacts kubelet.secret ca; else set -- nginx lb lb.ca; fi
+    case "$RUNS_PODS $ROLES " in
+    "yes "*) set -- kubelet kubelet kubelet.artifacts kubelet.secret ca ;;
+    *" hub "*) set -- hub harbor harbor.secret ;;
+    *) set -- nginx lb lb.ca ;;
+    esac
     turn_unit=$1
     shift
     [ -f "$EVENKEEL_STATE/applied/$turn_unit" ] && [ "$(cat "$EVENKEEL_STATE/applied/$turn_unit")" = "$(revision_of "$@")" ]

@@ -27,6 +27,7 @@ from settings.fields import (
     Word,
     refuse,
 )
+from settings.schema import Generations as Authorities
 from settings.schema import Section
 from settings.secret_keys import (
     ADMIN_PASSWORD,
@@ -128,8 +129,12 @@ class Redis(Section):
 
 
 class Generations(Section):
-    """How often each secret was renewed: one more, and the next ``up`` rotates it."""
+    """How often each secret was renewed: one more, and the next ``up`` rotates it.
 
+    ``ca`` are generations of Harbor's own authority, as the cluster's are: the first issues, all are trusted.
+    """
+
+    ca: Authorities = Field(default_factory=lambda: [1])
     token_key: Generation = 1
     certificate: Generation = 1
     registry_credential: Generation = 1

@@ -26,7 +26,13 @@ from settings.secret_keys import (
 DEFAULT_PASSWORD = "Harbor12345"  # stands in Harbor's own example
 SMALLEST_TOKEN_KEY, LARGEST_TOKEN_KEY = 2048, 8192  # bits
 LENGTHS = {SECRET_KEY: 16, CSRF_KEY: 32}  # bytes
-RENEWABLE = {TOKEN_KEY: "tokenKey", CSRF_KEY: "csrfKey", CERTIFICATE_KEY: "certificate"}
+# What the generations of renew nothing where the secret is given, with what they are at rest.
+RENEWABLE = (
+    (TOKEN_KEY, "tokenKey", 1),
+    (CSRF_KEY, "csrfKey", 1),
+    (CERTIFICATE_KEY, "certificate", 1),
+    (CERTIFICATE_KEY, "ca", [1]),
+)
 
 _CA = HARBOR, "ca"
 _PEM = re.compile(r"-----BEGIN (?P<label>[A-Z0-9 ]+)-----.*?-----END (?P=label)-----", re.DOTALL)
@@ -174,10 +180,10 @@ def generations_renew_what_the_stack_makes(draft: Draft) -> Iterator[Fault]:
     if harbor is None:
         return
     generations = harbor.generations.model_dump(by_alias=True)
-    for secret, name in RENEWABLE.items():
-        if secret in draft.secrets and generations[name] > 1:
+    for secret, name, at_rest in RENEWABLE:
+        if secret in draft.secrets and generations[name] != at_rest:
             what = f"renews nothing, as {secret} is set"
-            remedy = f"renew it by setting a new {secret}, and leave this 1"
+            remedy = f"renew it by setting a new {secret}, and leave this {at_rest}"
             yield fault([HARBOR, "generations", name], generations[name], what, remedy)
 
 

@@ -137,6 +137,32 @@ def test_what_cannot_be_renewed_without_loss_is_protected(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("generations", "issuer"), [([1, 2], "harbor-ca"), ([2, 1], "harbor-ca-2"), ([2], "harbor-ca-2")]
+)
+def test_harbors_authority_gives_way_to_a_new_one_in_steps(tmp_path: Path, generations: list[int], issuer: str) -> None:
+    """Ten years after a stack began no client would have trusted its Harbor, and nobody could do anything about it."""
+    found = registered(tmp_path, harbor={"generations": {"ca": generations}})
+    leaf = found[("tls:index/locallySignedCert:LocallySignedCert", "harbor-server-1")].inputs
+    assert f"\n{issuer}\n" in leaf["caCertPem"]
+    assert f"\n{issuer}\n" in unwrapped(leaf["caPrivateKeyPem"])
+    names = {1: "harbor-ca", 2: "harbor-ca-2"}
+    bundle = "".join(f"# generation {one}\n-----BEGIN CERTIFICATE-----\n{names[one]}\n" for one in generations)
+    for step in ("huashan-harbor-trust", "hub1-harbor-trust", "hub1-harbor-secrets"):
+        assert bundle in str(unwrapped(steps(found)[step].inputs["stdin"])), step
+    authorities = {
+        name: one for (kind, name), one in found.items() if kind == "tls:index/selfSignedCert:SelfSignedCert"
+    }
+    protected = {name for name, one in authorities.items() if one.request.protect}
+    assert protected == {issuer}, "a protected one that leaves the program stops the whole `up` that drops it"
+    assert {name for name in authorities if "-ca" in name} == {names[one] for one in generations}
+
+
+def test_the_list_of_certificates_names_every_authority_that_is_trusted(tmp_path: Path) -> None:
+    found = ends(sample(tmp_path, harbor={"generations": {"ca": [2, 1]}}))
+    assert [one["name"] for one in found] == ["harbor-ca-2", "harbor-ca", "harbor-server"]
+
+
 def ends(stack: Stack) -> list[dict[str, str | None]]:
     """Of Harbor's certificates, as the stack's output tells them."""
     told: list[list[dict[str, str | None]]] = []

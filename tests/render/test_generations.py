@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from render import generations
-from render.load_balancer import API_SERVICE, ca_path
+from render import generations, hub
+from render.load_balancer import API_SERVICE, HUB_SERVICE, ca_path
 from render.scripts import SCRIPTS
 from tests.settings import pem, samples
 
@@ -36,6 +36,28 @@ def test_each_host_shows_what_it_trusts_in_the_files_that_its_roles_have(tmp_pat
     assert set(shown["shaolin"]) == {"ca", "frontProxyCa", "etcdCa", "serviceAccount"}
     assert shown["huashan"] == {"ca": "/etc/kubernetes/pki/ca.crt"}
     assert shown["lb1"] == {"ca": ca_path(API_SERVICE)}
+
+
+def test_each_host_that_asks_hubs_shows_whom_it_trusts_to_vouch_for_them(tmp_path: Path) -> None:
+    """A host that trusts only the one before is cut off from every hub that has its certificate of the next."""
+    values = samples.with_harbor()
+    values["harbor"]["generations"] = {"ca": [1, 2]}
+    stack, key = samples.stack(tmp_path, values), "evenkeel:harbor.generations.ca"
+    shown = {
+        name: [row[1] for row in generations.shown(stack, host) if row[0] == key and row[2:] == ("1", "2")]
+        for name, host in stack.hosts.items()
+    }
+    assert shown["shaolin"] == shown["huashan"] == ["/etc/containerd/certs.d/hub.example.com/ca.crt"]
+    assert (shown["lb1"], shown["hub1"]) == ([ca_path(HUB_SERVICE)], [hub.CA])
+
+
+def test_an_authority_that_the_user_brings_has_no_generations(tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_text((own := pem.issued("hub", names=["hub.example.com"])).text)
+    values = samples.with_harbor() | {"harborCertificateKey": pem.pem(own.key)}
+    values["harbor"] |= {"certificate": "own.pem", "ca": "own.pem"}
+    stack = samples.stack(tmp_path, values)
+    rows = [row for host in stack.hosts.values() for row in generations.shown(stack, host)]
+    assert not [row for row in rows if row[0].startswith("evenkeel:harbor")]
 
 
 @pytest.mark.parametrize(("issues", "vouched"), [("old", True), ("new", False)])

@@ -10,8 +10,9 @@ import pytest
 
 import settings
 from render import generations, preparation
+from render.hub import CA
 from render.load_balancer import API_SERVICE, ca_path
-from render.parts import BALANCER_TURNS, NODE_TURNS
+from render.parts import BALANCER_TURNS, HUB_TURNS, NODE_TURNS
 from render.scripts import SCRIPTS
 from tests.scripts.preflight_bench import Bench
 from tests.settings import samples
@@ -120,3 +121,14 @@ def test_on_a_load_balancer_the_turn_is_nginxs(bench: Bench) -> None:
     assert bench.host.preflight(bench.stack, "lb1", GENERATIONS=asked).returncode == 1
     turn_over(bench, "nginx", BALANCER_TURNS["nginx"])
     assert bench.host.preflight(bench.stack, "lb1", GENERATIONS=asked).returncode == 0
+
+
+def test_on_a_hub_the_turn_is_the_hubs(bench: Bench) -> None:
+    """Its containers and its scripts trust what lies there since the turn before."""
+    key = "evenkeel:harbor.generations.ca"
+    lay(bench, CA, generations.bundle([1, 2], ["-----BEGIN ...\n"] * 2))
+    asked = {"ROLES": "hub", "RUNS_PODS": "no", "GENERATIONS": f"{key} {CA} 2 1"}
+    done = bench.host.preflight(bench.stack, "lb1", **asked)
+    assert f"{key}: the up that brought [1, 2] has not come to its end here" in done.stderr
+    turn_over(bench, "hub", HUB_TURNS["hub"])
+    assert bench.host.preflight(bench.stack, "lb1", **asked).returncode == 0

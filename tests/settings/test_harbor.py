@@ -86,6 +86,8 @@ MALFORMED: list[tuple[str, object, str]] = [
         0,
         "evenkeel:harbor.generations.tokenKey: 0: is less than 1; write a number from 1",
     ),
+    ("harbor.generations.ca", 2, "evenkeel:harbor.generations.ca: 2: is not a list"),
+    ("harbor.generations.ca", [1, 1], "names a generation twice; name each generation once"),
     (
         "harbor.generations.secretKey",
         2,

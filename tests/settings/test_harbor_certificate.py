@@ -229,3 +229,15 @@ def test_a_file_that_holds_no_authority_to_trust_is_refused_by_its_place(root: P
         assert "PRIVATE KEY" not in line
     (line,) = samples.refusals(root, samples.put(trusting(root), "harbor.trustedAuthorities", ["nowhere.pem"]))
     assert line.startswith(f"{place}.0: nowhere.pem: cannot be read (No such file or directory); name a file of")
+
+
+def test_generations_of_an_authority_that_the_user_brings_are_warned_of(
+    root: Path, ca: pem.Issued, between: pem.Issued, leaf: pem.Issued
+) -> None:
+    values = brought(root, leaf.text + between.text, ca.text, pem.pem(leaf.key))
+    (warning,) = samples.warnings(root, samples.put(values, "harbor.generations", {"ca": [1, 2]}))
+    assert warning.startswith("evenkeel:harbor.generations.ca: ")
+    assert warning.endswith(
+        "renews nothing, as harborCertificateKey is set; "
+        "renew it by setting a new harborCertificateKey, and leave this [1]"
+    )
