@@ -64,7 +64,10 @@ class PathStorage(Section):
 
 
 class S3(Section):
-    """A bucket of an S3-compatible object store. Without ``accessKey`` the hubs' own role is used."""
+    """A bucket of an S3-compatible object store. Without ``accessKey`` the hubs' own role is used.
+
+    ``redirect``: clients fetch layers from the store itself, by addresses that the registry signs, and not through it.
+    """
 
     region: Word
     bucket: Word
@@ -72,6 +75,7 @@ class S3(Section):
     access_key: Word | None = None
     root_directory: ObjectFolder = "/"
     secure: bool = True
+    redirect: bool = True
 
     refused: ClassVar[Mapping[str, Reason]] = {"secretKey": _of_its_own(STORAGE_SECRET_KEY)}
 

@@ -113,7 +113,8 @@ def _storage(site: Site, secrets: HarborSecrets) -> dict[str, Any]:
             **{name: value for name, value in given.items() if value is not None},
             "rootdirectory": s3.root_directory,
             "secure": s3.secure,
-        }
+        },
+        **({} if s3.redirect else {"redirect": {"disable": True}}),
     }
 
 

@@ -93,6 +93,13 @@ def test_an_object_store_takes_the_place_of_the_folder(tmp_path: Path) -> None:
     assert [mount.target for mount in run(given)["registry"].mounts] == ["/etc/registry", "/harbor_cust_cert"]
 
 
+def test_clients_that_do_not_reach_the_object_store_get_layers_through_the_registry(tmp_path: Path) -> None:
+    """Pulls ended at the store's own address, which only hubs reached, or whose authority only they trusted."""
+    through = {"s3": S3["s3"] | {"redirect": False}}
+    assert config(stack(tmp_path, storage=through))["storage"]["redirect"] == {"disable": True}
+    assert "redirect" not in config(stack(tmp_path, storage=S3))["storage"]
+
+
 def test_without_an_access_key_the_hub_s_own_role_is_used(tmp_path: Path) -> None:
     store = {"s3": {"region": "eu-1", "bucket": "images"}}
     assert config(stack(tmp_path, storage=store))["storage"]["s3"].keys() == {

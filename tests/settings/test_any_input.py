@@ -73,7 +73,9 @@ WHOLE["harbor"] |= {
     "certificate": "chain.pem",
     "ca": "ca.pem",
 }
-WHOLE["harbor"]["storage"] = {"s3": {"region": "eu-west-1", "bucket": "harbor", "accessKey": "AKIA0", "secure": True}}
+WHOLE["harbor"]["storage"] = {
+    "s3": {"region": "eu-west-1", "bucket": "harbor", "accessKey": "AKIA0", "secure": True, "redirect": False}
+}
 WHOLE["harbor"]["database"] |= {"port": 5432, "name": "registry", "sslMode": "verify-full"}
 WHOLE["harbor"]["redis"] |= {"sentinelMaster": "harbor", "username": "harbor", "databases": {"trivy": 6}}
 WHOLE["harborRedisPassword"] = WHOLE["harborStorageSecretKey"] = SECRET
