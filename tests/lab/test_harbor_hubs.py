@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from lab import hosts, ssh, stack
@@ -168,6 +169,35 @@ def test_a_hub_is_replaced_by_an_empty_host_in_one_up(trial: Trial, ca: Path) ->
         trial.program.up().ok()
     assert versions(ca) == [f"v{VERSION_BEFORE}-standin"] * 2
     assert trial.program.steps() == []
+
+
+def test_harbors_authority_gives_way_to_a_new_one_and_no_login_fails(trial: Trial, ca: Path, tmp_path: Path) -> None:
+    """docs/rotate.md, until the new one issues, and back to the one that the tests below trust."""
+    said = refused(trial, issuing(2, 1))
+    for host in ROLES:
+        assert f"evenkeel: {host}: preflight: evenkeel:harbor.generations.ca: generation 2 shall issue" in said
+    trusted = tmp_path / "ca.crt"
+    trusted.write_text(ca.read_text())
+    for generations in ((1, 2), (2, 1), (1, 2), (1,)):
+        with logins_succeed(trusted):
+            trial.program.up(issuing(*generations)).ok()
+        trusted.write_text(trial.program.outputs()["harborCa"])
+        assert [certified(ca, hub) for hub in HUBS] == [generations[0] == 1] * 2
+    assert trial.program.steps() == []
+
+
+def issuing(*generations: int) -> dict[str, Any]:
+    """The settings in which the first of these issues."""
+    return {"harbor": {"generations": {"ca": [*generations]}}}
+
+
+def certified(ca: Path, hub: str) -> bool:
+    """Whether the hub's certificate is of this authority."""
+    with client(ca, name=NAME) as session:
+        try:
+            return ask(session, hosts.ADDRESSES[hub], "/api/v2.0/ping").is_success
+        except httpx.ConnectError:
+            return False
 
 
 def healthy(hub: str) -> set[str]:
