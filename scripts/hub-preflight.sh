@@ -184,16 +184,21 @@ check_redis() {
     esac
 }
 
-# find_master: sets `redis`.
+# find_master: sets `redis`. One Sentinel that knows it is enough, for Harbor too: the loss of another holds nobody up.
 find_master() {
-    redis=
+    redis='' unknowing=''
     for sentinel in $REDIS_ADDRESSES; do
         found=$(ask_redis "$sentinel" --raw SENTINEL get-master-addr-by-name "$SENTINEL_MASTER" | paste -sd : -)
         case $found in
-        *:[0-9]*) redis=$found ;;
-        *) problem "the Sentinel at $sentinel knows no master $SENTINEL_MASTER: ${found:-no answer}" "see to it, or correct evenkeel:harbor.redis" ;;
+        *' '* | '') unknowing="$unknowing; the Sentinel at $sentinel knows no master $SENTINEL_MASTER: ${found:-no answer}" ;;
+        *) redis=$found ;;
         esac
     done
+    if [ -z "$redis" ]; then
+        problem "${unknowing#; }" "see to it, or correct evenkeel:harbor.redis"
+    elif [ -n "$unknowing" ]; then
+        say "preflight: warning: ${unknowing#; }; see to it, or correct evenkeel:harbor.redis"
+    fi
 }
 
 redis_fact() {
