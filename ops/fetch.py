@@ -1,8 +1,10 @@
 """Fetches files over HTTP for other commands, and says plainly why one cannot be had.
 
-Owns: timeouts, retries, and where a redirect may lead. Does not own: what is fetched or what it means.
+Owns: timeouts, retries, the proxy and the authorities of this machine, and where a redirect may lead. Does not own:
+what is fetched or what it means.
 """
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -38,13 +40,19 @@ class Fetcher:
 
     def __init__(self, mirrored: bool, transport: httpx.BaseTransport | None = None) -> None:
         self.mirrored = mirrored
-        self._client = httpx.Client(
-            follow_redirects=not mirrored,
-            timeout=TIMEOUT_SECONDS,
-            transport=transport or httpx.HTTPTransport(retries=CONNECT_RETRIES),
-            event_hooks={"response": [_never_to_plain_http]},
-            limits=httpx.Limits(max_connections=CONNECTIONS),
-        )
+        try:
+            # Of its own transports alone the client has some that go by a proxy of the environment.
+            self._client = httpx.Client(
+                follow_redirects=not mirrored,
+                timeout=TIMEOUT_SECONDS,
+                transport=transport,
+                verify=_trusted(),
+                event_hooks={"response": [_never_to_plain_http]},
+                limits=httpx.Limits(max_connections=CONNECTIONS),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            what = f"the proxy that this machine's environment names cannot be used ({error})"
+            raise FetchError(what, "set HTTPS_PROXY and HTTP_PROXY to one of http://, and unset ALL_PROXY") from error
 
     def __enter__(self) -> "Fetcher":
         return self
@@ -57,9 +65,17 @@ class Fetcher:
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """The whole answer, whatever its status but a redirect that must not be followed."""
         with _told(url):
-            response = self._client.get(url, headers=dict(headers or {}))
+            response = self._get(url, dict(headers or {}))
         _stays(url, response)
         return response
+
+    def _get(self, url: str, headers: dict[str, str], retries: int = CONNECT_RETRIES) -> httpx.Response:
+        try:
+            return self._client.get(url, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if not retries:
+                raise
+            return self._get(url, headers, retries - 1)
 
     @contextmanager
     def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
@@ -78,12 +94,25 @@ class Fetcher:
         return response.text
 
 
+def _trusted() -> ssl.SSLContext:
+    """The public authorities, and those of this machine: a company's mirror has a certificate of the company's own."""
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        what = f"the authorities that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ({error.strerror or error})"
+        raise FetchError(what, "name a file of certificates as PEM, or unset it") from error
+    context.load_default_certs()
+    return context
+
+
 @contextmanager
 def _told(url: str) -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         remedy = "check the address and that this machine reaches it, or name a mirror that it reaches"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            remedy = "let this machine trust the authority that vouches for it, or name its file in SSL_CERT_FILE"
         raise BrokenError(f"{url}: cannot be fetched ({error or type(error).__name__})", remedy) from error
 
 

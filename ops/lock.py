@@ -99,7 +99,7 @@ def command(
         changed = write_lock(lock, path)
     except ReleaseError as error:
         _fail(console, f"release {release}: {error}")
-    except LockError as error:
+    except (LockError, FetchError) as error:
         _fail(console, str(error))
     except OSError as error:
         _fail(

@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ops import lock as locks
-from ops.fetch import Fetcher
+from ops.fetch import Fetcher, FetchError
 from ops.mirror import fill
 from ops.mirror.download import Downloads
 from ops.mirror.download import check as check_piece
@@ -55,7 +55,7 @@ def command(
             raise MirrorError("\n".join(sorted(set(faults))))
     except ReleaseError as error:
         _fail(f"release {release}: {error}")
-    except (locks.LockError, MirrorError) as error:
+    except (locks.LockError, FetchError, MirrorError) as error:
         _fail(str(error))
     except OSError as error:
         where = error.filename or folder
