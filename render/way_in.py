@@ -34,12 +34,16 @@ class _Peer:
     address: str
     port: int
     user: str
+    key: str
+    key_remedy: str
     pinned: str
     address_key: str
     port_key: str
     user_key: str
 
 
+_OWN_KEY = ("the key that evenkeel:ssh.privateKeyFile or evenkeel:sshPrivateKey has", "")
+_AGENTS_KEY = ("a key that the SSH agent of this machine has", "give the agent the right one ('ssh-add FILE'), ")
 # In this order: a name that does not resolve also cannot be reached.
 _DIALS = (
     _Cause(
@@ -60,8 +64,8 @@ _DIALS = (
     ),
     _Cause(
         r"unable to authenticate|permission denied",
-        "{who} does not let user {user} in with the key that evenkeel:ssh.privateKeyFile or evenkeel:sshPrivateKey has",
-        "add its public half to ~{user}/.ssh/authorized_keys there, or correct {user_key}",
+        "{who} does not let user {user} in with {key}",
+        "{key_remedy}add its public half to ~{user}/.ssh/authorized_keys there, or correct {user_key}",
     ),
     _Cause(
         r"connection refused|errno 111",
@@ -116,16 +120,20 @@ def _host(host: Host) -> _Peer:
     own, ssh = f"evenkeel:hosts.{host.name}", host.ssh
     address_key = f"{own}.address" if ssh.host == host.address else f"{own}.ssh.host"
     keys = (address_key, f"evenkeel:ssh.port (or {own}.ssh.port)", f"evenkeel:ssh.user (or {own}.ssh.user)")
-    return _Peer("the host", ssh.host, ssh.port, ssh.user, _fingerprint(ssh.host_key), *keys)
+    return _Peer("the host", ssh.host, ssh.port, ssh.user, *_key(host), _fingerprint(ssh.host_key), *keys)
 
 
 def _bastion(bastion: Bastion, host: Host) -> _Peer:
     keys = (f"evenkeel:ssh.bastion.{key} (or evenkeel:hosts.{host.name}.ssh.bastion.{key})" for key in _BASTION_KEYS)
     who = f"the bastion {bastion.host} (or the host behind it)"
-    return _Peer(who, bastion.host, bastion.port, bastion.user, _fingerprint(bastion.host_key), *keys)
+    return _Peer(who, bastion.host, bastion.port, bastion.user, *_key(host), _fingerprint(bastion.host_key), *keys)
 
 
 _BASTION_KEYS = ("host", "port", "user")
+
+
+def _key(host: Host) -> tuple[str, str]:
+    return _AGENTS_KEY if host.ssh.by_agent else _OWN_KEY
 
 
 def _fingerprint(host_key: str) -> str:

@@ -125,7 +125,7 @@ def _private_key(draft: Draft, ssh: SshSettings, root: Path) -> SecretStr | None
     try:
         text = path_of(ssh.private_key_file, root).read_text()
     except (OSError, ValueError, RuntimeError) as error:
-        remedy = "name the file of an SSH private key that can be read"
+        remedy = "name the file of an SSH private key that can be read, or let an SSH agent have it (ssh.agent: true)"
         draft.faults.append(fault(_KEY_FILE, ssh.private_key_file, f"cannot be read ({reason(error)})", remedy))
         return None
     return _usable(draft, _KEY_FILE, ssh.private_key_file, text)
@@ -140,7 +140,8 @@ def _usable(draft: Draft, path: tuple[str, ...], value: str, text: str) -> Secre
         draft.faults.append(fault(path, value, "is not an SSH private key", "give the private half of a key pair"))
         return None
     if _is_encrypted(text):
-        remedy = "give a key without a passphrase, kept as an encrypted secret: nobody can type while hosts are set up"
+        unlocked = "give a key without one, since nobody can type while hosts are set up"
+        remedy = f"{unlocked}, or let an SSH agent have it (ssh.agent: true)"
         draft.faults.append(fault(path, value, "is protected by a passphrase", remedy))
         return None
     return SecretStr(text)

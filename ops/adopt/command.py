@@ -29,6 +29,7 @@ def command(
     stack: Annotated[str, typer.Option(help="The stack that shall have the cluster; `pulumi stack init` makes it.")],
     known: Annotated[str, typer.Option("--known-hosts", help="The file of the hosts' keys.")] = "known_hosts",
     identity: Annotated[str, typer.Option(help="The private key's file.")] = "~/.ssh/id_ed25519",
+    agent: Annotated[bool, typer.Option("--agent", help="The SSH agent has the private key, and no file.")] = False,
     port: Annotated[int, typer.Option(help="Where its sshd listens.")] = 22,
     release: Annotated[str, typer.Option(help="The release that shall run; by default the one that is nearest.")] = "",
     undo: Annotated[bool, typer.Option("--undo", help="Put the master back as it was, while it alone votes.")] = False,
@@ -39,12 +40,12 @@ def command(
     secrets of the stack once nothing stands in the way any more; ends with 1 before that.
     """
     try:
-        ssh = _ssh(master, port, known, identity)
+        ssh = _ssh(master, port, known, None if agent else identity)
         if undo:
-            console.print(way_back.undo(ssh, str(Path(identity).expanduser()), stack), markup=False, soft_wrap=True)
+            console.print(way_back.undo(ssh, stack), markup=False, soft_wrap=True)
             return
         asked = time.time()
-        looked = look.at(ssh, str(Path(identity).expanduser()))
+        looked = look.at(ssh)
         read, found = time.time(), clusters.read(looked)
         if all(node.adopted for node in found.masters()):
             console.print(
@@ -72,7 +73,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _ssh(master: str, port: int, known: str, identity: str) -> Ssh:
+def _ssh(master: str, port: int, known: str, identity: str | None) -> Ssh:
     user, _, host = master.rpartition("@")
     try:
         host_key = known_hosts.find(known_hosts.read(Path(known).expanduser()), [host], port)

@@ -36,9 +36,9 @@ class Look:
     answers: Mapping[str, Answer]
 
 
-def at(ssh: Ssh, identity: str) -> Look:
-    """Reads the host over one connection; ``identity`` is the private key's file."""
-    done = run(ssh, identity, SCRIPT.read_text())
+def at(ssh: Ssh) -> Look:
+    """Reads the host over one connection."""
+    done = run(ssh, SCRIPT.read_text())
     if done.returncode != 0:
         said = (done.stderr.strip() or f"ssh ended with {done.returncode}").splitlines()[-1]
         remedy = "see that this user is let in with this key and is root or may sudo without a password"
@@ -46,12 +46,18 @@ def at(ssh: Ssh, identity: str) -> Look:
     return read(done.stdout)
 
 
-def run(ssh: Ssh, identity: str, script: str) -> "subprocess.CompletedProcess[str]":
-    """Runs shell lines as root on the host; they travel on standard input."""
+def run(ssh: Ssh, script: str) -> "subprocess.CompletedProcess[str]":
+    """Runs shell lines as root on the host; they travel on standard input. Without a key's file an SSH agent has it."""
     words = ["sh", "-s"] if ssh.user == "root" else ["sudo", "-n", "sh", "-s"]
+    identity = str(Path(ssh.private_key_file).expanduser()) if ssh.private_key_file else None
     command = openssh.command(ssh, identity, words)
     try:
-        return subprocess.run(command, input=script, capture_output=True, text=True, timeout=SECONDS, check=False)
+        # A host's greeting may be of any encoding.
+        return subprocess.run(
+            command, input=script, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise LookError(f"{ssh.host}: is not reached: ssh is not on PATH here; install OpenSSH's client") from error
     except subprocess.TimeoutExpired as error:
         raise LookError(f"{ssh.host}: has not answered after {SECONDS} s; see what that host does") from error
 

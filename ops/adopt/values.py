@@ -61,7 +61,8 @@ def of(cluster: Cluster, usual: Mapping[str, Mapping[str, str]], ssh: Ssh, known
 
     ``usual``: the flags that the stack gives each program by itself, which are nobody's own settings either.
     """
-    access: Tree = {"user": ssh.user, "knownHosts": known_hosts, "privateKeyFile": ssh.private_key_file}
+    key: Tree = {"privateKeyFile": ssh.private_key_file} if ssh.private_key_file else {"agent": True}
+    access: Tree = {"user": ssh.user, "knownHosts": known_hosts} | key
     sections: Tree = {
         "cluster": _cluster(cluster, usual),
         "hosts": hosts(cluster, ssh),

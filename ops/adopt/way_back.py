@@ -15,9 +15,9 @@ Next:
   so that no `up` begins again      pulumi stack rm --force --preserve-config --stack {{stack}}"""
 
 
-def undo(ssh: Ssh, identity: str, stack: str) -> str:
+def undo(ssh: Ssh, stack: str) -> str:
     """Puts the host back as it was; what it said, and what remains to be done. Raises LookError."""
-    done = look.run(ssh, identity, f"{SCRIPT}\n")
+    done = look.run(ssh, f"{SCRIPT}\n")
     if done.returncode == NEVER_PREPARED:
         raise look.LookError(f"{ssh.host}: no stack has prepared this host; nothing is to be undone")
     if done.returncode != 0:

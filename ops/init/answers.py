@@ -85,6 +85,7 @@ class Given:
     lock: str | None = None
     mirror_artifacts: str | None = None
     mirror_images: str | None = None
+    agent: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Answers:
-    """All that a stack's file is written from; what is empty stays out of it."""
+    """All that a stack's file is written from; what is empty stays out of it.
+
+    ``private_key_file`` is None where an SSH agent has the key.
+    """
 
     stack: str
     source: Source
@@ -108,7 +112,7 @@ class Answers:
     hosts: tuple[HostAnswer, ...]
     user: str
     port: str
-    private_key_file: str
+    private_key_file: str | None
     known_hosts: str
     bastion: BastionAnswer | None
     address: str
@@ -125,7 +129,8 @@ class Answers:
             **{field.name: getattr(self, field.name) for field in fields(self)},
             "bastion": f"{bastion.user}@{bastion.host}:{bastion.port}" if bastion else "",
         }
-        words = [word for host in self.hosts for word in ("--host", str(host))]
+        words = ["--agent"] if self.private_key_file is None else []
+        words += [word for host in self.hosts for word in ("--host", str(host))]
         for name, value in options.items():
             if name not in ("stack", "source", HOSTS) and value:
                 words += [f"--{name.replace('_', '-')}", value]
@@ -161,9 +166,7 @@ def rest(stack: str, given: Given, ask: Asker, of: Source) -> Answers:
         hosts=hosts,
         user=user,
         port=ask.text("--port", _digits(given.port), "Port of their sshd", "22", Port),
-        private_key_file=ask.text(
-            "--private-key-file", given.private_key_file, "File of the SSH private key", "~/.ssh/id_ed25519"
-        ),
+        private_key_file=_private_key_file(given, ask),
         known_hosts=given.known_hosts or f"known_hosts.{stack}",
         bastion=_bastion(given, ask, user),
         address=address,
@@ -210,6 +213,15 @@ def _typed_hosts(ask: Asker) -> Iterator[HostAnswer]:
             ask.faults.append(f"--host: {name}: is named twice; give each host a name of its own")
         names.append(name)
         yield from _host(f"{name}:{address}:{roles}", ask)
+
+
+def _private_key_file(given: Given, ask: Asker) -> str | None:
+    if given.agent and given.private_key_file:
+        ask.faults.append(f"--agent: is given, and so is --private-key-file {given.private_key_file}; give one of them")
+    if given.agent:
+        return None
+    what = "File of the SSH private key (where an SSH agent has it, begin anew with --agent)"
+    return ask.text("--private-key-file", given.private_key_file, what, "~/.ssh/id_ed25519")
 
 
 def _bastion(given: Given, ask: Asker, user: str) -> BastionAnswer | None:

@@ -37,6 +37,7 @@ def command(
     user: Annotated[str | None, typer.Option(help="Who is let in there: root, or one who may sudo.")] = None,
     port: Annotated[int | None, typer.Option(help="Where their sshd listens.")] = None,
     private_key_file: Annotated[str | None, typer.Option(help="The SSH private key's file.")] = None,
+    agent: Annotated[bool, typer.Option("--agent", help="The SSH agent has the private key.")] = False,
     known_hosts: Annotated[str | None, typer.Option(help="Where to pin keys; known_hosts.STACK unless set.")] = None,
     bastion: Annotated[str | None, typer.Option(help="The way to them, as [USER@]HOST[:PORT].")] = None,
     address: Annotated[str | None, typer.Option(help="Where clients find the API.")] = None,
@@ -59,7 +60,7 @@ def command(
     """
     given = Given(
         *(tuple(host or ()), user, port, private_key_file, known_hosts, bastion, address, api_port, interface),
-        *(name, environment, pod_cidr, service_cidr, release, lock, mirror_artifacts, mirror_images),
+        *(name, environment, pod_cidr, service_cidr, release, lock, mirror_artifacts, mirror_images, agent),
     )
     path = _new(stack)
     found = _answers(stack, given)
@@ -142,7 +143,8 @@ def _pin(found: Answers, accept: bool) -> None:
         own = found.bastion
         end = End("bastion", own.host, int(own.port), key("ssh", "bastion", "host"))
         (seen,) = _consented(path, [end], None, accept)
-        through = Login(own.host, end.port, own.user, seen.key, path_of(found.private_key_file, Path.cwd()))
+        file = found.private_key_file
+        through = Login(own.host, end.port, own.user, seen.key, None if file is None else path_of(file, Path.cwd()))
     ends = [End(host.name, host.address, int(found.port), key("hosts", host.name, "address")) for host in found.hosts]
     _consented(path, ends, through, accept)
 

@@ -33,13 +33,13 @@ class End:
 
 @dataclass(frozen=True)
 class Login:
-    """How a bastion is entered, with the key that it must show."""
+    """How a bastion is entered, with the key that it must show; without a file the SSH agent has the user's."""
 
     host: str
     port: int
     user: str
     host_key: str
-    private_key_file: Path
+    private_key_file: Path | None
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,27 @@ async def _read(ends: Sequence[End], pinned: list[Entry], through: Login | None)
 async def _enter(login: Login) -> "asyncssh.SSHClientConnection":
     import asyncssh
 
+    if login.private_key_file:
+        return await _entered(login, [asyncssh.read_private_key(login.private_key_file)])
+    agent = await asyncssh.connect_agent()
+    try:
+        keys = await agent.get_keys()
+        if not keys:  # the library would go on to look for files
+            raise ValueError("the SSH agent has no key")
+        return await _entered(login, keys)
+    finally:
+        agent.close()
+
+
+async def _entered(login: Login, keys: Sequence[Any]) -> "asyncssh.SSHClientConnection":
+    import asyncssh
+
     key = asyncssh.import_public_key(login.host_key)
     return await asyncssh.connect(
         login.host,
         login.port,
         username=login.user,
-        client_keys=[asyncssh.read_private_key(login.private_key_file)],
+        client_keys=keys,
         known_hosts=([key], [], []),
         server_host_key_algs=_algorithms(login.host_key.split()[0]),
         agent_path=None,
@@ -139,7 +154,8 @@ def _algorithms(kind: str) -> list[str]:
 
 
 def _way_in(login: Login) -> str:
-    return f"see that {login.user} is let in there with {login.private_key_file}, and may forward connections"
+    key = login.private_key_file or "a key that the SSH agent has ('ssh-add -l' lists them)"
+    return f"see that {login.user} is let in there with {key}, and may forward connections"
 
 
 def _reason(error: BaseException) -> str:

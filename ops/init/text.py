@@ -34,10 +34,13 @@ config:
     user: {user} # root, or a user who may `sudo` without a password (docs/least-privilege.md)
     port: {port}
     knownHosts: {known_hosts} # every host must show the key that stands here; commit the file
+"""
+KEY_FILE = """\
     # Read on the machine that runs `up`. Where there is no such file, set the key as a secret in place of this line:
     # pulumi config set --secret evenkeel:sshPrivateKey --stack {stack} < FILE
     privateKeyFile: {private_key_file}
 """
+AGENT = "    agent: true # the key is one of the SSH agent's at SSH_AUTH_SOCK, on the machine that runs `up`\n"
 BASTION = "    bastion: {{host: {host}, user: {user}, port: {port}}} # every host is reached through it\n"
 LOAD_BALANCER = """
   evenkeel:loadBalancer:
@@ -59,10 +62,10 @@ MIRROR = "    mirror: {{artifacts: {artifacts}, images: {images}}} # docs/airgap
 
 def of(answers: Answers) -> str:
     """The whole file."""
-    names = ("name", "environment", "pod_cidr", "service_cidr", "user", "port", "known_hosts", "private_key_file")
+    names = ("name", "environment", "pod_cidr", "service_cidr", "user", "port", "known_hosts")
     values = {name: _scalar(getattr(answers, name)) for name in names}
     head = HEAD.format(stack=answers.stack, hosts="".join(map(_host, answers.hosts)), **values)
-    return head + _bastion(answers.bastion) + _load_balancer(answers) + _release(answers.source)
+    return head + _key(answers) + _bastion(answers.bastion) + _load_balancer(answers) + _release(answers.source)
 
 
 def checked(text: str, folder: Path, known_hosts: Path | None = None) -> Stack:
@@ -76,6 +79,11 @@ def checked(text: str, folder: Path, known_hosts: Path | None = None) -> Stack:
 def _host(host: HostAnswer) -> str:
     roles = ", ".join(map(_scalar, host.roles))
     return f"    {_scalar(host.name)}: {{address: {_scalar(host.address)}, roles: [{roles}]}}\n"
+
+
+def _key(answers: Answers) -> str:
+    file = answers.private_key_file
+    return AGENT if file is None else KEY_FILE.format(stack=answers.stack, private_key_file=_scalar(file))
 
 
 def _bastion(bastion: BastionAnswer | None) -> str:

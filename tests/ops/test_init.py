@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from ops.init import answers, pins, text
 from ops.init.answers import Given
 from ops.init.asking import Asker
 from ops.init.pins import End
+from tests import pages
 from tests.ops import ssh_hosts
 from tests.settings import samples
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 ADDRESSES = {name: address for name, (address, _) in samples.HOSTS.items()}
@@ -77,8 +80,8 @@ def begun(folder: Path) -> dict[str, Any]:
     return content
 
 
-def untouched(folder: Path) -> bool:
-    return not {"Pulumi.mine.yaml", "known_hosts.mine"} & {path.name for path in folder.iterdir()}
+def untouched(folder: Path, but: str = "") -> bool:
+    return not {"Pulumi.mine.yaml", "known_hosts.mine"} - {but} & {path.name for path in folder.iterdir()}
 
 
 def test_a_stack_is_begun_without_a_terminal(project: Path, servers: ssh_hosts.Servers) -> None:
@@ -178,7 +181,57 @@ def samples_key() -> str:
     return asyncssh.generate_private_key("ssh-ed25519").export_private_key("openssh").decode()
 
 
+@pytest.fixture
+def agent(project: Path, servers: ssh_hosts.Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The socket of an SSH agent that has the user's key; the key's file is gone."""
+    socket = project / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    eventually(socket.exists, SECONDS, "the agent's socket")
+    servers.private_key_file.chmod(0o600)
+    subprocess.run(["ssh-add", "-q", str(servers.private_key_file)], check=True)
+    servers.private_key_file.unlink()
+    yield socket
+    process.kill()
+    process.wait()
+
+
+def by_agent(servers: ssh_hosts.Servers, *more: str) -> list[str]:
+    words = options(servers, "--accept-host-keys", "--no-preflight", *more)
+    place = words.index("--private-key-file")
+    told = shlex.split(pages.command("least-privilege", "python -m ops init mine --agent"))
+    return [*words[:place], *told[5:], *words[place + 2 :]]
+
+
+def test_a_key_that_an_agent_has_opens_the_bastion_and_no_file_is_named(
+    project: Path, servers: ssh_hosts.Servers, agent: Path
+) -> None:
+    """A key with a passphrase, or on a token, had no way to begin a stack: `up` would have taken it."""
+    done = run(project, *by_agent(servers))
+    assert done.exit_code == 0, done.stderr
+    assert begun(project)["config"]["evenkeel:ssh"]["agent"] is True
+    stack = settings.parse(begun(project)["config"], project)
+    assert all(host.ssh.by_agent for host in stack.hosts.values())
+    assert "privateKeyFile" not in (project / "Pulumi.mine.yaml").read_text()
+
+
+def test_an_agent_without_a_key_is_told(project: Path, servers: ssh_hosts.Servers, agent: Path) -> None:
+    subprocess.run(["ssh-add", "-q", "-D"], check=True, capture_output=True)
+    done = run(project, *by_agent(servers))
+    assert done.exit_code == 1
+    assert "lets nobody through (the SSH agent has no key); see that deploy is let in there with a key" in done.stderr
+    assert untouched(project, but="known_hosts.mine")
+
+
+def test_what_was_typed_for_an_agent_need_not_be_typed_again(
+    project: Path, servers: ssh_hosts.Servers, agent: Path
+) -> None:
+    done = run(project, *by_agent(servers, "--address", "192.0.2.11"))
+    assert "python -m ops init mine --agent --host shaolin" in done.stderr
+
+
 FAULTS = [
+    (("--agent",), "--agent: is given, and so is --private-key-file id_ed25519; give one of them"),
     (("--address", "192.0.2.11"), "evenkeel:loadBalancer.vip.address: 192.0.2.11: is the address of host shaolin; "),
     (("--pod-cidr", "192.0.2.0/24"), "lies within cluster.podCidr 192.0.2.0/24; choose a cluster.podCidr that"),
     (("--host", "Two:192.0.2.12:master"), "evenkeel:hosts: Two: is not a DNS-1123 name; use lower-case letters"),

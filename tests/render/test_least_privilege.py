@@ -121,8 +121,8 @@ def test_what_operators_ask_a_host_is_let_through(
         "ops/ssh.py ask": lambda: ssh.ask(host, "id\n"),
         "ops/ssh.py ask_all": lambda: ssh.ask_all([host], lambda _: "id\n"),
         "ops/ssh.py send": lambda: ssh.send(host, snapshot, digest, restore.RECEIVED, ssh.SECONDS),
-        "ops/adopt/look.py at": lambda: look.at(host.ssh, "identity"),
-        "ops/adopt/look.py run": lambda: look.run(host.ssh, "identity", "id\n"),
+        "ops/adopt/look.py at": lambda: look.at(host.ssh),
+        "ops/adopt/look.py run": lambda: look.run(host.ssh, "id\n"),
     }
     assert set(ways) == ways_of_ops()
     (tmp_path / "ssh").write_text(SSH.format(typed=shlex.quote(str(tmp_path / "typed"))))

@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from render import way_in
 from settings import Bastion, Host
@@ -66,6 +67,16 @@ def test_each_way_to_miss_a_host_has_its_cause_and_the_key_to_correct(
     assert error.removeprefix(PYTHON).removeprefix(GO) in line  # what people search for
     assert key in (line if cause == FOREIGN else remedy)
     assert "{" not in line
+
+
+def test_whose_key_an_agent_has_is_sent_to_the_agent(host: Host) -> None:
+    """A file and a secret were named that such a stack does not have."""
+    agents = dataclasses.replace(host, ssh=dataclasses.replace(host.ssh, private_key=SecretStr("")))
+    line = way_in.told(agents, "preflight", f"{GO}ssh: handshake failed: ssh: unable to authenticate")
+    assert line is not None
+    assert f"{SHUT} with a key that the SSH agent of this machine has" in line
+    assert "; give the agent the right one ('ssh-add FILE'), add its public half to" in line
+    assert "privateKeyFile" not in line
 
 
 def test_words_that_nobody_knew_are_still_told_with_host_and_step(host: Host) -> None:

@@ -174,7 +174,8 @@ KEYS: list[tuple[dict[str, Any], str]] = [
     ({"sshPrivateKey": {"secure": "v1:x"}}, "evenkeel:sshPrivateKey: (not shown): is not text; set it with"),
     (
         {"ssh.privateKeyFile": None, "sshPrivateKey": encrypted_key()},
-        "evenkeel:sshPrivateKey: (not shown): is protected by a passphrase; give a key without",
+        "evenkeel:sshPrivateKey: (not shown): is protected by a passphrase; give a key without one, since nobody can "
+        "type while hosts are set up, or let an SSH agent have it (ssh.agent: true)",
     ),
     (
         {"ssh.privateKeyFile": None, "sshPrivateKey": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA\n"},

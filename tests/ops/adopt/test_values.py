@@ -1,5 +1,6 @@
 """What a look makes of a cluster: its user's settings, all of them and nothing else."""
 
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 
 from lab import toolchain
+from ops.adopt import plan, values
 from tests.ops.adopt import sample
-from tests.ops.adopt.drawn import sections
+from tests.ops.adopt.drawn import RELEASE, SSH, sections
 
 PLAIN = """\
 apiVersion: kubeadm.k8s.io/v1beta4
@@ -34,6 +36,12 @@ def test_what_a_user_has_set_comes_along() -> None:
     assert section["kubelet"] == {"config": {"maxPods": 150}}
     assert section["kubeProxy"] == {"config": {"mode": "nftables", "conntrack": {"maxPerCore": 0}}}
     assert {"controllerManager", "scheduler", "etcd"}.isdisjoint(section)
+
+
+def test_where_an_agent_has_the_key_no_file_is_named() -> None:
+    cluster, ssh = sample.read(), dataclasses.replace(SSH, private_key_file=None)
+    found = values.of(cluster, plan.usual(cluster, ssh, RELEASE), ssh, "known_hosts", RELEASE.name)
+    assert found["ssh"] == {"user": "root", "knownHosts": "known_hosts", "agent": True}
 
 
 def test_how_often_etcd_snapshots_itself_comes_along_where_it_is_not_kubeadms_own_number() -> None:
