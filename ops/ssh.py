@@ -6,13 +6,17 @@ ssh's options (``render.openssh``), nor what is run.
 
 import contextlib
 import os
+import random
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +28,11 @@ from settings import Host
 SECONDS = 60
 NOT_REACHED = 255  # ssh's own exit code
 BEGUN = "evenkeel: begun"  # a script's word that the shell has read all of it
+# What ssh says where an SSH server hangs up before it has said who it is, which tells nothing of why; and the seconds
+# until it is asked again.
+TURNED_AWAY = "kex_exchange_identification: "
+HUNG_UP = re.compile(rf"{TURNED_AWAY}|Connection (closed|reset) by ")
+PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -81,16 +90,44 @@ def _run(host: Host, script: str, seconds: float, data: IO[bytes] | None = None)
     with _identity(host) as key:
         command = openssh.command(host.ssh, key, shlex.split(privileged_shell(host)))
         try:
-            done = _fed(command, text, data, seconds) if data else _told(command, text, seconds)
+            done = _let_in(partial(_fed, data=data) if data else _told, command, text, seconds)
         except FileNotFoundError:
             return Answer(host.name, None, "", "is not reached: ssh is not on PATH here; install OpenSSH's client")
         except subprocess.TimeoutExpired:
             return Answer(host.name, None, "", f"has not answered after {seconds:g} s; see what that host is doing")
     said = done.stderr.strip().splitlines()
     if done.returncode == NOT_REACHED:
-        remedy = f"see that it runs, and that 'ssh -p {host.ssh.port} {host.ssh.user}@{host.ssh.host}' is let in"
-        return Answer(host.name, None, done.stdout, f"is not reached: {said[-1] if said else 'ssh ended'}; {remedy}")
+        cause = (_causes(said) or said or ["ssh ended"])[-1]
+        return Answer(host.name, None, done.stdout, f"is not reached: {cause}; {_way_in(host)}")
     return Answer(host.name, done.returncode, done.stdout, "\n".join(said))
+
+
+def _let_in(
+    once: "Callable[[list[str], str, float], subprocess.CompletedProcess[str]]",
+    command: list[str],
+    text: str,
+    seconds: float,
+) -> "subprocess.CompletedProcess[str]":
+    """Again where a server turned it away: sshd refuses a rush (MaxStartups), as of many hosts behind one bastion."""
+    for pause in PAUSES:
+        done = once(command, text, seconds)
+        said = done.stderr.strip().splitlines()
+        if done.returncode != NOT_REACHED or TURNED_AWAY not in done.stderr or _causes(said):
+            return done
+        time.sleep(pause * random.uniform(0.5, 1.5))
+    return once(command, text, seconds)
+
+
+def _causes(said: Iterable[str]) -> list[str]:
+    """A bastion's words come first: behind it, ssh itself knows only that nobody answers."""
+    return [line for line in said if not HUNG_UP.match(line)]
+
+
+def _way_in(host: Host) -> str:
+    """What to try by hand."""
+    own, bastion = host.ssh, host.ssh.bastion
+    jump = f"-J {bastion.user}@{bastion.host}:{bastion.port} " if bastion else ""
+    return f"see that it runs, and that 'ssh {jump}-p {own.port} {own.user}@{own.host}' is let in"
 
 
 def _told(command: list[str], text: str, seconds: float) -> "subprocess.CompletedProcess[str]":
@@ -98,7 +135,7 @@ def _told(command: list[str], text: str, seconds: float) -> "subprocess.Complete
     return subprocess.CompletedProcess(command, done.returncode, _read(done.stdout), _read(done.stderr))
 
 
-def _fed(command: list[str], text: str, data: IO[bytes], seconds: float) -> "subprocess.CompletedProcess[str]":
+def _fed(command: list[str], text: str, seconds: float, data: IO[bytes]) -> "subprocess.CompletedProcess[str]":
     """Runs a command that reads a script, and the data behind it; keeps what it says on standard error."""
     pipe = subprocess.PIPE
     with (

@@ -1,5 +1,6 @@
 """What goes to a host over `ssh`: a file arrives whole, or its place stays as it was, whatever shell is there."""
 
+import dataclasses
 import hashlib
 import os
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops import ssh
-from settings import Host
+from settings import Bastion, Host
 from tests.settings import samples
 
 SIZE = 3_000_000  # more than all that pipes and shells hold back on the way
@@ -106,3 +107,55 @@ def test_a_machine_without_ssh_is_told_so(host: Host, monkeypatch: pytest.Monkey
     """`up` needs none for most hosts, so that the first to miss it is who asks how they are."""
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     assert "shaolin: is not reached: ssh is not on PATH here; install" in ssh.ask(host, "id\n").fault
+
+
+# Turned away as often as the file says, as by a bastion that has too many strangers at its door.
+CROWDED = """#!/bin/sh
+count=$(cat {file})
+if [ "$count" -gt 0 ]; then
+    echo $((count - 1)) >{file}
+    printf 'kex_exchange_identification: Connection closed by remote host\r\n' >&2
+    printf 'Connection closed by UNKNOWN port 65535\r\n' >&2
+    exit 255
+fi
+{then}
+"""
+
+
+@pytest.fixture
+def times(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """How often the next `ssh` are still turned away; without pauses in between."""
+    file = tmp_path / "times"
+    program(tmp_path / "bin", CROWDED.format(file=file, then=SSH.partition("\n")[2]))
+    monkeypatch.setattr(ssh, "PAUSES", (0.0,) * len(ssh.PAUSES))
+    return file
+
+
+def test_a_server_that_turns_a_rush_away_is_asked_again(host: Host, times: Path, snapshot: Path) -> None:
+    """A hundred hosts behind one bastion: sshd drops whom it has not let in yet beyond ten (MaxStartups)."""
+    times.write_text("3\n")
+    assert ssh.ask(host, "echo here\n").output.endswith("here\n")
+    times.write_text("3\n")
+    place = snapshot.with_name("restore.db")
+    assert ssh.send(host, snapshot, digest(snapshot), str(place), SECONDS).fault == ""
+    assert digest(place) == digest(snapshot)
+
+
+def test_a_server_that_turns_everybody_away_is_given_up(host: Host, times: Path) -> None:
+    times.write_text("100\n")
+    assert "shaolin: is not reached: Connection closed by" in ssh.ask(host, "id\n").fault
+    assert times.read_text() == f"{100 - len(ssh.PAUSES) - 1}\n"
+
+
+def test_what_a_bastion_says_is_the_cause_and_the_way_through_it_the_remedy(host: Host, times: Path) -> None:
+    """All hosts behind it were said to be closed "by UNKNOWN port 65535", and the way past the bastion to be tried."""
+    refused = "jump@192.0.2.99: Permission denied (publickey)."
+    text = times.with_name("bin") / "ssh"
+    text.write_text(text.read_text().replace("    printf 'kex", f"    echo '{refused}' >&2\n    printf 'kex"))
+    times.write_text("100\n")
+    bastion = Bastion("192.0.2.99", 2222, "jump", samples.host_key("jump"), host.ssh.private_key)
+    behind = dataclasses.replace(host, ssh=dataclasses.replace(host.ssh, bastion=bastion))
+    told = ssh.ask(behind, "id\n").fault
+    assert told.startswith(f"shaolin: is not reached: {refused}; see that it runs")
+    assert "'ssh -J jump@192.0.2.99:2222 -p 22 root@192.0.2.11'" in told
+    assert times.read_text() == "99\n"
