@@ -38,7 +38,7 @@ def command(
     except (PromoteError, StackFileError, review.PreviewError) as error:
         typer.echo(f"promote: {error}", err=True)
         raise typer.Exit(1) from error
-    path = folder / f"Pulumi.{target}.yaml"
+    path = folder / stack_file.file_name(target)
     if not check:
         path.write_text(text)
         typer.echo(f"\n{path.name} pins release {files[0].release}; commit it, and open a pull request.")
@@ -78,7 +78,7 @@ def _running(stack: str) -> Running | None:
 def _previewed(stack: str, text: str) -> str:
     """The summary of what the target would become with this file in the place of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"Pulumi.{stack}.yaml"
+        path = Path(folder) / stack_file.file_name(stack)
         path.write_text(text)
         words = ["preview", "--json", "--stack", stack, "--config-file", str(path)]
         return review.summary(review.read(_pulumi(words, f"the preview of {stack}")))

@@ -68,8 +68,9 @@ def _proven(promotion: Promotion) -> Iterator[str]:
     elif running.name != wanted:
         yield f"{source} pins release {wanted}, and what was up and well there is {running.name}; {up}"
     elif running.lock != promotion.lock:
-        what = f"{promotion.target}'s lock of {wanted} names other checksums than what ran in {source}"
-        yield f"{what}; lock both from the same publishers or mirror's content (python -m ops lock {wanted})"
+        what = f"{promotion.target}'s lock of {wanted} has not the same checksums as what ran in {source}"
+        same = "lock both from the same publishers or mirror's content, and for the same architectures"
+        yield f"{what}; {same} (python -m ops lock {wanted})"
 
 
 def _direction(promotion: Promotion, rollback: bool) -> Iterator[str]:

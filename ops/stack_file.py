@@ -16,6 +16,16 @@ class StackFileError(Exception):
     """The stack's file cannot be used: which key, why, and what to do."""
 
 
+def own_name(stack: str) -> str:
+    """A stack's name without its organization's, which Pulumi's own service has before it, and no file has."""
+    return stack.rpartition("/")[2]
+
+
+def file_name(stack: str) -> str:
+    """Of the file in which the engine looks for the stack's settings."""
+    return f"Pulumi.{own_name(stack)}.yaml"
+
+
 @dataclass(frozen=True)
 class StackFile:
     """One stack's file. ``lock`` is None where the release's own lock is used."""
@@ -45,15 +55,15 @@ class StackFile:
     def _lock_of(self, release: str) -> str:
         if self.lock is None or self.release not in self.lock:
             what = f"{self.lock}: does not have the release's name in it, so that it cannot be told for {release}"
-            raise StackFileError(f"Pulumi.{self.stack}.yaml: release.lock: {what}; leave it out, or name it so")
+            raise StackFileError(f"{file_name(self.stack)}: release.lock: {what}; leave it out, or name it so")
         return self.lock.replace(self.release, release)
 
 
 def read(stack: str, folder: Path) -> StackFile:
     """The file of a stack in the project's folder."""
-    path = folder / f"Pulumi.{stack}.yaml"
+    path = folder / file_name(stack)
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise StackFileError(f"{path.name}: cannot be read ({error}); name a stack whose file is here") from error
     found = _scalars(stack, text)
@@ -70,7 +80,7 @@ def _scalars(stack: str, text: str) -> dict[tuple[str, str], yaml.ScalarNode]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise StackFileError(f"Pulumi.{stack}.yaml: is not YAML ({' '.join(str(error).split())})") from error
+        raise StackFileError(f"{file_name(stack)}: is not YAML ({' '.join(str(error).split())})") from error
     found = {}
     for section, node in _entries(_entries(root).get("config")).items():
         for key, value in _entries(node).items():

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ops.stack_file import file_name
 from ops.stacks import PREFIX, StackError
 from settings.fields import Tree
 from settings.merge import merged
@@ -29,7 +30,7 @@ _Dumper.add_representer(str, _text)
 
 def path_of(stack: str) -> Path:
     """Where the engine keeps a stack's settings, beside Pulumi.yaml."""
-    return Path(f"Pulumi.{stack}.yaml")
+    return Path(file_name(stack))
 
 
 def sections(path: Path) -> Tree:
@@ -79,4 +80,10 @@ def _pulumi(stack: str, *words: str, given: str | None = None) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    try:
+        document = yaml.safe_load(path.read_text()) if path.is_file() else None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StackError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it") from error
+    if not isinstance(document, dict | None):
+        raise StackError(f"{path}: is not a mapping; correct it, or take it away")
+    return document or {}

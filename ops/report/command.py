@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops import stacks, status
+from ops import stack_file, stacks, status
 from ops.report import engine
 from ops.report.page import page
 from ops.report.roll import Roll
@@ -30,14 +30,15 @@ def command(
     Nothing on the hosts is changed. Ends with 1 when something is not well, or no page could be written.
     """
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    path = output or Path(f"{stack}.html")
+    path = output or Path(f"{stack_file.own_name(stack)}.html")
     try:
         settings = stacks.read(stack)
         found = status.ask(stack, settings)
         now = datetime.now(UTC)
         write(path, page(settings, found, _last_roll(stack, list(settings.hosts)), now))
     except (stacks.StackError, OSError) as error:
-        errors.print(str(error), style="red", markup=False)
+        unwritten = f"{path}: cannot be written ({getattr(error, 'strerror', '')}); choose another --output"
+        errors.print(unwritten if isinstance(error, OSError) else str(error), style="red", markup=False)
         raise typer.Exit(1) from error
     print(path)
     for trouble in found.troubles:

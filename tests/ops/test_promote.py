@@ -85,7 +85,11 @@ def test_no_environment_is_skipped(source: str, target: str, remedy: str) -> Non
     [
         (None, "dev was never up and well as a whole, as far as its outputs say; run `pulumi up --stack dev`"),
         (Running("2026.10", "digest"), "dev pins release 2026.11, and what was up and well there is 2026.10; run"),
-        (Running("2026.11", "another"), "staging's lock of 2026.11 names other checksums than what ran in dev; lock"),
+        (
+            Running("2026.11", "another"),
+            "staging's lock of 2026.11 has not the same checksums as what ran in dev; lock both from the "
+            "same publishers or mirror's content, and for the same architectures (python -m ops lock 2026.11)",
+        ),
     ],
 )
 def test_what_was_not_up_and_well_in_the_stack_before_goes_nowhere(running: Running | None, reason: str) -> None:
@@ -153,6 +157,13 @@ def test_one_line_of_the_file_changes_and_every_comment_stays(tmp_path: Path) ->
     write(tmp_path, "staging", FILE)
     pinned = stack_file.read("staging", tmp_path).pinned("2026.11")
     assert pinned == FILE.replace('name: "2026.10" #', 'name: "2026.11" #')
+
+
+def test_lines_that_end_as_on_windows_go_on_to_do_so(tmp_path: Path) -> None:
+    """The commit of one changed line had all of them."""
+    (tmp_path / "Pulumi.staging.yaml").write_bytes(FILE.replace("\n", "\r\n").encode())
+    pinned = stack_file.read("staging", tmp_path).pinned("2026.11")
+    assert pinned == FILE.replace('name: "2026.10" #', 'name: "2026.11" #').replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize("quote", ['"', "'", ""])
@@ -247,6 +258,15 @@ def test_the_summary_is_shown_and_the_pin_written(project: Path) -> None:
     ]
     assert [new.strip().split(":")[0] for _, new in changed] == ["name", "lock"]
     assert "--config-file" in (project / "calls").read_text()
+
+
+def test_stacks_may_be_named_with_their_organization(project: Path) -> None:
+    """As Pulumi's own service takes them; the engine's files do not have it in their names."""
+    assert "Pulumi.staging.yaml pins release 2026.11" in promote("acme/dev", "acme/staging")
+    assert 'name: "2026.11"' in (project / "Pulumi.staging.yaml").read_text()
+    calls = (project / "calls").read_text()
+    assert "--stack acme/dev\n" in calls
+    assert "--stack acme/staging --config-file" in calls
 
 
 def test_with_check_nothing_is_written(project: Path) -> None:

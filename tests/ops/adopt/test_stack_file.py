@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from ops.adopt import stack_file
+from ops.stacks import StackError
 from tests.ops.adopt import sample
 from tests.ops.adopt.drawn import sections
 
@@ -29,6 +30,19 @@ def test_what_the_file_says_already_stays(tmp_path: Path) -> None:
     assert document["encryptionsalt"] == "v1:x"
     assert hosts["shaolin"] == {"address": sample.MASTER, "roles": ["master", "worker"]}
     assert set(hosts) == {"shaolin", "huashan", "lb1"}
+
+
+@pytest.mark.parametrize("text", ["config: {", "- a list\n", "\x00"])
+def test_a_file_that_was_spoilt_by_hand_is_named(tmp_path: Path, text: str) -> None:
+    """Growing takes an edit of it between two looks; a slip there ended the second in a traceback."""
+    path = tmp_path / "Pulumi.grown.yaml"
+    path.write_text(text)
+    with pytest.raises(StackError, match=r"Pulumi\.grown\.yaml: is not .*; correct it"):
+        stack_file.sections(path)
+
+
+def test_an_organization_before_the_stacks_name_is_no_folder() -> None:
+    assert stack_file.path_of("acme/mine") == Path("Pulumi.mine.yaml")
 
 
 def test_no_key_gets_into_the_file(tmp_path: Path) -> None:

@@ -70,7 +70,13 @@ def test_it_ends_as_status_does_when_something_is_not_well(stack: Stack, monkeyp
 def test_a_file_that_cannot_be_written_is_an_error_with_its_cause(stack: Stack, tmp_path: Path) -> None:
     code, output = run("--output", str(tmp_path / "nowhere" / "page.html"))
     assert code == 1
-    assert "No such file or directory" in output
+    assert f"{tmp_path}/nowhere/page.html: cannot be written (No such file or directory); choose another" in output
+
+
+def test_an_organization_before_the_stacks_name_is_no_folder(stack: Stack) -> None:
+    """Pulumi's own service takes `acme/sample`, and whoever said so was asked for a folder once all was read."""
+    done = CliRunner().invoke(commands(), ["report", "--stack", "acme/sample"])
+    assert (done.exit_code, done.output) == (0, "sample.html\n")
 
 
 def test_without_the_engines_state_there_is_a_page_all_the_same(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
