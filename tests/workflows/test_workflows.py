@@ -1,6 +1,7 @@
 """The workflows are well formed, hand no credentials to forks, and keep one comment with what was previewed."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from lab import toolchain
 from lab.paths import CLONE
+from tests import pages
 
 FOLDER = CLONE / ".github"
 WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yaml"))
@@ -58,6 +60,17 @@ def test_a_fork_gets_checks_and_no_credentials() -> None:
     assert with_secrets == {"preview"}
     assert jobs["preview"]["needs"] == "concerned"
     assert "secrets" not in str(jobs["check"])
+
+
+def test_preview_and_up_get_every_credential_that_the_page_says_to_set_and_no_other() -> None:
+    """A bucket's were told of nowhere, and handed on nowhere: no job could read a state in S3."""
+    page = pages.text("review").partition("## In GitHub")[2]
+    told = set(re.findall(r"`([A-Z]+_[A-Z_]+)`", page))
+    for name in ("preview", "up"):
+        given = workflow(name)["jobs"][name]["env"]
+        assert {*given} - {"STACK"} == told
+        for secret in told - {"PULUMI_BACKEND_URL"}:
+            assert given[secret] == f"${{{{ secrets.{secret} }}}}"
 
 
 def test_only_the_comment_s_job_may_write() -> None:
