@@ -225,3 +225,8 @@ def test_an_agent_keeps_the_key_from_the_stack_altogether(root: Path, monkeypatc
     assert ssh.by_agent
     assert openssh.options(ssh, None)[-2:] == ["-o", "IdentitiesOnly=no"]
     assert "-i" not in openssh.options(ssh, None)
+
+
+def test_a_user_of_a_companys_directory_may_have_a_dot_in_the_name(root: Path) -> None:
+    stack = settings.parse(samples.put(samples.values(), "ssh.user", "j.doe"), root)
+    assert stack.hosts["emei"].ssh.user == "j.doe"

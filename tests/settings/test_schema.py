@@ -57,6 +57,7 @@ MALFORMED = [
     ("hosts", None, "evenkeel:hosts: (not set): is not a mapping of hosts' names to hosts"),
     ("ssh.port", "22", "evenkeel:ssh.port: 22: is not a whole number; write a number without quotes"),
     ("ssh.user", "Root!", "evenkeel:ssh.user: Root!: is not a user's name"),
+    ("ssh.user", ".root", "evenkeel:ssh.user: .root: is not a user's name"),
     ("cluster.pki.generations.ca", [], "evenkeel:cluster.pki.generations.ca: "),
     ("cluster.pki.generations.etcdCa", [0], "evenkeel:cluster.pki.generations.etcdCa.0: 0: is less than 1"),
     ("cluster.pki.generations.frontProxyCa", [2, 2], "names a generation twice; name each generation once"),
