@@ -81,7 +81,7 @@ is_pulled() {
 pull_image() {
     say "pulling $2"
     pull_error=$(ctr -n k8s.io images pull --hosts-dir "$CERTS_D" "$1" 2>&1 >/dev/null) ||
-        fail "prepare images" "$1 cannot be pulled: $(printf '%s\n' "$pull_error" | tail -n 1)" "see that the mirror or registry that $CERTS_D names for it has it and answers this host, and run up again"
+        fail "prepare images" "$1 cannot be pulled: $(printf '%s\n' "$pull_error" | tail -n 1)" "see that the mirror or registry that $CERTS_D names for it has it and answers this host (by a proxy, if containerd was told of it: docs/hosts.md), and run up again"
     ctr -n k8s.io images tag --force "$1" "$2" >/dev/null
 }
 

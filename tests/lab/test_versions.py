@@ -8,7 +8,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lab import hosts, toolchain
+from lab import hosts, toolchain, venv
 from lab.engine import PASSPHRASE_TEXT
 from lab.paths import CLONE
 from lab.stack import SETTINGS, release_name
@@ -55,6 +55,15 @@ def test_a_program_says_the_version_of_the_module_that_it_was_built_from(group: 
     go_mod = (toolchain.FOLDER / group / "go.mod").read_text()
     assert said
     assert all(re.search(rf" v{re.escape(version)}(\+incompatible)?( |$)", go_mod, re.MULTILINE) for version in said)
+
+
+def test_the_oldest_python_is_the_same_wherever_it_is_named() -> None:
+    """Red Hat 9's own python3 is 3.9, by which pip finds no version of what is required, and says nothing of why."""
+    oldest = ".".join(map(str, venv.OLDEST_PYTHON))
+    assert f'requires-python = ">={oldest}"' in (CLONE / "pyproject.toml").read_text()
+    readme = (CLONE / "README.md").read_text()
+    assert f"Python {oldest} (on Debian" in readme
+    assert f"it is called python{oldest})" in readme
 
 
 def test_the_stacks_hosts_are_the_labs() -> None:
