@@ -13,6 +13,7 @@ here=/usr/local/lib/evenkeel
 ORIGINALS=$EVENKEEL_STATE/adopted
 KEPT="etc/kubernetes var/lib/kubelet/config.yaml var/lib/kubelet/kubeadm-flags.env etc/containerd/config.toml
     etc/systemd/system/kubelet.service etc/systemd/system/kubelet.service.d etc/systemd/system/containerd.service"
+LEFT=etc/kubernetes/tmp # where each `kubeadm upgrade` leaves a copy of etcd's data
 
 # Whole or not at all, with their modes and times, and once: what a second run finds may be the stack's already.
 keep_originals() {
@@ -20,7 +21,7 @@ keep_originals() {
     rm -rf "$ORIGINALS.new"
     mkdir -p "$ORIGINALS.new/files"
     kept_here=$(for kept_path in $KEPT; do [ ! -e "$EVENKEEL_ROOT/$kept_path" ] || printf '%s\n' "$kept_path"; done)
-    printf '%s\n' "$kept_here" | tar -C "$EVENKEEL_ROOT/" -c -T - -f "$ORIGINALS.new/tar"
+    printf '%s\n' "$kept_here" | tar -C "$EVENKEEL_ROOT/" --exclude="$LEFT" -c -T - -f "$ORIGINALS.new/tar"
     tar -C "$ORIGINALS.new/files" -xp -f "$ORIGINALS.new/tar"
     rm "$ORIGINALS.new/tar"
     (cd "$ORIGINALS.new/files" && find . -type f -exec sha256sum {} + | sort -k 2) >"$ORIGINALS.new/sha256"

@@ -91,6 +91,18 @@ def test_files_are_kept_as_kubeadm_left_them_with_their_checksums(master: Master
     assert set(sums) == {f"./{MANIFEST}", "./var/lib/kubelet/config.yaml"}
 
 
+def test_the_copies_of_etcd_that_upgrades_by_kubeadm_leave_are_not_kept_again(master: Master) -> None:
+    """After some years they are many times its data, and came twice more onto the disk that etcd writes to."""
+    backup = master.root / "etc/kubernetes/tmp/kubeadm-backup-etcd-2025-03-01-10-00-00/etcd/member/snap/db"
+    backup.parent.mkdir(parents=True)
+    backup.write_text("gigabytes\n")
+    assert master.adopt().returncode == 0
+    kept = master.stub / "state/adopted"
+    assert not (kept / "files/etc/kubernetes/tmp").exists()
+    assert (kept / "files" / MANIFEST).exists()
+    assert "kubeadm-backup-etcd" not in (kept / "sha256").read_text()
+
+
 def test_a_second_run_keeps_what_the_first_one_kept(master: Master) -> None:
     """After an interrupted `up` the files may be the stack's already."""
     master.adopt()
