@@ -23,7 +23,7 @@ from render.scripts import call, privileged_shell
 from settings import Host, Stack
 
 FOLDER = Path("snapshots")
-SECONDS = 600
+SECONDS = 3600  # a few gigabytes over a slow line
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,23 @@ class _Snapshot:
     def fetch(self, _created: pulumi.ResourceHookArgs) -> None:
         """Into a file of this user alone, whole or not at all; an error keeps the cluster from being touched."""
         command = openssh.command(self.host.ssh, key_file(self.host.ssh), shlex.split(privileged_shell(self.host)))
-        done = subprocess.run(command, input=self.script.encode(), capture_output=True, timeout=SECONDS, check=False)
+        try:
+            done = subprocess.run(
+                command, input=self.script.encode(), capture_output=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise self._failed(f"it is not here after {SECONDS} s", "see what slows the way from there") from error
         told, _, data = done.stdout.partition(b"\n")
         if done.returncode != 0 or hashlib.sha256(data).hexdigest() != told.decode():
             said = (done.stderr.decode(errors="replace").strip() or "it came here incomplete").splitlines()[-1]
-            remedy = "nothing was changed; see that etcd is well there, and run up again"
-            raise pulumi.RunError(f"evenkeel: {self.host.name}: snapshot of etcd: {said}; {remedy}")
+            raise self._failed(said, "see that etcd is well there")
         path = FOLDER / f"{pulumi.get_stack()}-{self.host.name}-{time.strftime('%Y%m%dT%H%M%S')}.db"
         _write(path, data)
         pulumi.log.info(f"etcd's snapshot from before the first change: {path} ({len(data)} bytes)")
+
+    def _failed(self, said: str, remedy: str) -> pulumi.RunError:
+        what = f"evenkeel: {self.host.name}: snapshot of etcd: {said}"
+        return pulumi.RunError(f"{what}; nothing was changed; {remedy}, and run up again")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -137,3 +137,19 @@ def test_without_a_whole_snapshot_nothing_goes_on(
     with pytest.raises(pulumi.RunError, match="nothing was changed"):
         fetch(stack, tmp_path, monkeypatch, hashlib.sha256(DATA).hexdigest().encode() + b"\n" + data, status)
     assert not (tmp_path / "snapshots").exists()
+
+
+def test_a_snapshot_that_does_not_come_is_an_error_with_a_remedy(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one over a slow line ended in a traceback."""
+    monkeypatch.setattr(adoption, "SECONDS", 0.2)
+    (tmp_path / "slow").mkdir()
+    ssh = tmp_path / "slow/ssh"
+    ssh.write_text("#!/bin/sh\nexec sleep 5\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/slow:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    arguments: Any = None
+    with pytest.raises(pulumi.RunError, match=r"it is not here after 0\.2 s; nothing was changed; see what slows"):
+        adoption._Snapshot(stack.hosts["shaolin"], "etcd-snapshot.sh\n").fetch(arguments)
