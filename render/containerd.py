@@ -91,6 +91,11 @@ def configuration(stack: Stack, host: Host) -> dict[str, Any]:
     return merged(base, stack.cluster.containerd.config)
 
 
+def runtimes(stack: Stack, host: Host) -> list[str]:
+    """The names of its runtimes, which RuntimeClasses go by."""
+    return sorted(configuration(stack, host)["plugins"][RUNTIME_PLUGIN]["containerd"]["runtimes"])
+
+
 def by_digest(image: str) -> str:
     """``name@digest`` of ``name:tag@digest``: the form in which containerd's Kubernetes interface looks an image up."""
     tagged, digest = image.split("@")

@@ -19,7 +19,8 @@ from render.static_pods import MANIFESTS
 from settings import Host, Role, Stack
 from settings.fields import is_ip
 
-PREFLIGHT = ("preflight-sources.sh", "preflight.sh")  # in the order of their text; the last one begins
+# In the order of their text; the last one begins. The first is for nodes that ran something before the stack came.
+PREFLIGHT = ("preflight-adopted.sh", "preflight-sources.sh", "preflight.sh")
 PLACE = "/var/lib/evenkeel/place"  # what scripts/retire.sh knows of the host's place in the stack
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FIRST_WITHOUT_CGROUP_V1 = 35  # Kubernetes 1.35: the kubelet's failCgroupV1 is true by default
@@ -135,7 +136,8 @@ def preflight_body(stack: Stack, host: Host, scripts: Scripts) -> str:
 
 def preflight_text(variables: Mapping[str, str], scripts: Scripts) -> str:
     """The preflight's script for these variables."""
-    return scripts["lib.sh"] + assignments(variables) + "".join(scripts[name] for name in PREFLIGHT)
+    names = PREFLIGHT if variables["CLUSTER_CA"] else PREFLIGHT[1:]
+    return scripts["lib.sh"] + assignments(variables) + "".join(scripts[name] for name in names)
 
 
 def prepare_body(stack: Stack, host: Host, scripts: Scripts) -> str:
@@ -173,6 +175,7 @@ def preflight_variables(stack: Stack, host: Host) -> dict[str, str]:
         "PORTS": _lines(ports.listening(stack, host)),
         "ENTRANCES": ports.entrances(stack, host),
         "CLUSTER_CA": _adopted_authority(stack),
+        "RUNTIMES": " ".join(containerd.runtimes(stack, host)) if stack.adopted and runs_pods(host) else "",
         "GENERATIONS": _lines(generations.shown(stack, host)),
         "COMMANDS": _lines(commands(stack, host)),
         "CLOCK_URL": _clock_url(stack),

@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # Whether one host can become what the stack wants, before anything is changed on any host. Everything that is wrong
 # with it is said at once, one line each; only then is anything fetched, into its cache.
-# Does not own the servers that it asks (preflight-sources.sh), nor limits and tables: they come ahead of this text, as
-# variables, from render/preparation.py. So does lib.sh: no file of ours need be on the host.
+# Does not own the servers that it asks (preflight-sources.sh), what nodes of an adopted cluster had of their own
+# (preflight-adopted.sh), nor limits and tables: they come ahead of this text, as variables, from render/preparation.py.
+# So does lib.sh: no file of ours need be on the host.
 #
 #   ROLES ADDRESS               this host in the stack's settings
 #   MIN_CORES MIN_MEMORY_MB     what the host must have
@@ -354,6 +355,7 @@ check_host() {
         ;;
     esac
     if [ "$RUNS_PODS" = yes ]; then
+        ! adopted || check_former_node
         check_swap
         check_cgroups
         check_modules

@@ -103,7 +103,8 @@ def test_addons_that_are_somebody_elses_are_left_alone(tmp_path: Path) -> None:
 def test_nodes_are_known_by_the_authority_that_they_trust(stack: Stack, tmp_path: Path) -> None:
     assert stack.adopted is not None
     expected = stack.adopted.authorities["ca"].fingerprint
-    assert preparation.preflight_variables(stack, stack.hosts["huashan"])["CLUSTER_CA"] == expected
+    variables = preparation.preflight_variables(stack, stack.hosts["huashan"])
+    assert (variables["CLUSTER_CA"], variables["RUNTIMES"]) == (expected, "runc")
     plain = samples.stack(tmp_path)
     assert preparation.preflight_variables(plain, plain.hosts["huashan"])["CLUSTER_CA"] == ""
 
