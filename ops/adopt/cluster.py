@@ -5,7 +5,7 @@ that may go ahead (``ops.adopt.obstacles``).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,14 @@ KEYS = {
     "etcd-ca": f"{PKI}/etcd/ca.key",
     "service-account": f"{PKI}/sa.key",
 }
+ACCOUNTS = f"{PKI}/sa.pub"  # whose tokens the apiserver takes
 AUTHORITIES = {"ca": f"{PKI}/ca.crt", "front-proxy-ca": f"{PKI}/front-proxy-ca.crt", "etcd-ca": f"{PKI}/etcd/ca.crt"}
+# What lies beside these is its owner's, such as copies of what was renewed.
+CERTIFICATES = {
+    *AUTHORITIES.values(),
+    *(f"{PKI}/{name}.crt" for name in ("apiserver", "apiserver-kubelet-client", "front-proxy-client")),
+    *(f"{PKI}/{name}.crt" for name in ("apiserver-etcd-client", "etcd/server", "etcd/peer", "etcd/healthcheck-client")),
+}
 _REMEDIES = {
     "version": "see that kubectl and /etc/kubernetes/admin.conf are on this host and that its apiserver answers",
     "etcd-members": "see that curl is on this host and that its etcd answers; an etcd elsewhere cannot be adopted",
@@ -69,7 +76,11 @@ class Etcd:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One kubeadm cluster; ``node`` is the master that was read, and what ``kubelet`` and ``pods`` are of."""
+    """One kubeadm cluster; ``node`` is the master that was read, and what ``kubelet`` and ``pods`` are of.
+
+    ``pods_of_all``: those of every master, by node and program, as the API shows them.
+    ``running``: what each kubelet runs with, by node, defaults included, where it told.
+    """
 
     node: Node
     nodes: tuple[Node, ...]
@@ -78,10 +89,13 @@ class Cluster:
     kubelet_of_all: Tree
     kubelet: Tree
     kubelet_flags: str
+    running: Mapping[str, Tree]
     kube_proxy: Tree
     pods: Mapping[str, Tree]
+    pods_of_all: Mapping[tuple[str, str], Tree]
     etcd: Etcd
     corefile: str
+    coredns: Tree
     daemon_sets: tuple[str, ...]
     certificates: Mapping[str, x509.Certificate]
     files: Mapping[str, str]
@@ -118,10 +132,16 @@ def read(look: Look) -> Cluster:
         kubelet_of_all=_yaml(maps.get("kubelet-config", {}).get("kubelet", "")),
         kubelet=_yaml(look.files[KUBELET_CONFIG]),
         kubelet_flags=look.files.get(KUBEADM_FLAGS, ""),
+        running=dict(_running(look)),
         kube_proxy=_yaml(maps.get("kube-proxy", {}).get("config.conf", "")),
         pods=pods,
+        pods_of_all={
+            (item["spec"].get("nodeName", ""), item["metadata"]["labels"].get("component", "")): item
+            for item in _json(look, "control-plane")["items"]
+        },
         etcd=_etcd(look),
         corefile=maps.get("coredns", {}).get("Corefile", ""),
+        coredns=_json(look, "coredns") if look.answers["coredns"].status == 0 else {},
         daemon_sets=tuple(item["metadata"]["name"] for item in _json(look, "daemon-sets")["items"]),
         certificates=_certificates(look),
         files=look.files,
@@ -131,7 +151,16 @@ def read(look: Look) -> Cluster:
     )
 
 
-_NEEDED = ("version", "nodes", "config-maps", "daemon-sets", "node-leases", "etcd-members", "etcd-status")
+_NEEDED = (
+    "version",
+    "nodes",
+    "config-maps",
+    "control-plane",
+    "daemon-sets",
+    "node-leases",
+    "etcd-members",
+    "etcd-status",
+)
 
 
 def _missing(look: Look) -> list[str]:
@@ -151,6 +180,13 @@ def _json(look: Look, name: str) -> Any:
 
 def _yaml(text: str) -> Tree:
     return dict(yaml.safe_load(text) or {})
+
+
+def _running(look: Look) -> Iterator[tuple[str, Tree]]:
+    for name, answer in look.answers.items():
+        kind, _, node = name.partition("/")
+        if kind == "kubelet" and answer.status == 0:
+            yield node, json.loads(answer.text)["kubeletconfig"]
 
 
 def _node(item: Tree) -> Node:
@@ -189,8 +225,8 @@ def _healthy(text: str) -> bool:
 
 
 def _certificates(look: Look) -> dict[str, x509.Certificate]:
-    """Every certificate of the host by its file, the clients' of its kubeconfigs included."""
-    found = {path: text for path, text in look.files.items() if path.endswith(".crt")}
+    """Every certificate that kubeadm has made on the host, by its file."""
+    found = {path: text for path, text in look.files.items() if path in CERTIFICATES}
     if look.answers["kubelet-certificate"].status == 0:
         found["/var/lib/kubelet/pki/kubelet-client-current.pem"] = look.answers["kubelet-certificate"].text
     return {path: x509.load_pem_x509_certificate(text.encode()) for path, text in found.items()}

@@ -42,13 +42,20 @@ containerd_version() {
     containerd --version | awk '{ print $3 }'
 }
 
+# Each by itself: only its kubelet knows what a node runs with.
+kubelets() {
+    for node in $(kubectl get nodes --request-timeout=10s -o name 2>/dev/null); do
+        ask "kubelet/${node#node/}" api "/api/v1/nodes/${node#node/}/proxy/configz"
+    done
+}
+
 adopted() {
     [ -d /var/lib/evenkeel/applied ]
 }
 
 find /etc/kubernetes/manifests -maxdepth 1 -type f -name '*.yaml' 2>/dev/null | sort | while read -r path; do show "$path"; done
 find /etc/kubernetes/pki -type f -name '*.crt' 2>/dev/null | sort | while read -r path; do show "$path"; done
-for key in ca.key front-proxy-ca.key etcd/ca.key sa.key; do show "/etc/kubernetes/pki/$key"; done
+for key in ca.key front-proxy-ca.key etcd/ca.key sa.key sa.pub; do show "/etc/kubernetes/pki/$key"; done
 for path in /etc/kubernetes/admin.conf /etc/kubernetes/controller-manager.conf /etc/kubernetes/scheduler.conf \
     /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env /etc/default/kubelet /etc/sysconfig/kubelet \
     /etc/containerd/config.toml; do
@@ -63,10 +70,12 @@ ask version api /version
 ask nodes api /api/v1/nodes
 ask config-maps api /api/v1/namespaces/kube-system/configmaps
 ask cluster-info api /api/v1/namespaces/kube-public/configmaps/cluster-info
+ask control-plane api '/api/v1/namespaces/kube-system/pods?labelSelector=tier%3Dcontrol-plane'
 ask daemon-sets api /apis/apps/v1/daemonsets
 ask coredns api /apis/apps/v1/namespaces/kube-system/deployments/coredns
 ask node-leases api /apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases
 ask leases api /apis/coordination.k8s.io/v1/namespaces/kube-system/leases
+kubelets
 ask etcd-members etcd cluster/member/list
 ask etcd-status etcd maintenance/status
 ask etcd-health curl -q -sS --max-time 10 http://127.0.0.1:2381/health

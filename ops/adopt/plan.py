@@ -80,6 +80,9 @@ def changes(cluster: Cluster, stack: Stack, kept: Collection[str]) -> Iterator[s
     yield f"{cluster.node.name}: the kubelet's unit is the stack's, without kubeadm's drop-in"
     yield from (f"{node.name}: its kubelet asks the load balancer" for node in cluster.nodes if not node.master)
     yield from (f"{node.name}: kubelet and containerd are the release's; its pods run on" for node in cluster.nodes)
+    for node in cluster.nodes:
+        if not {node.name, cluster.node.name} <= cluster.running.keys():
+            yield f"{node.name}: its kubelet has the cluster's settings and no others: it did not say what it runs with"
     if "kube-proxy" not in kept:
         yield "cluster: kube-proxy asks the load balancer: its pods are replaced, one node after the other"
     yield "cluster: kubeadm-config and cluster-info name the load balancer"

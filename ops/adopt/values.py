@@ -18,6 +18,7 @@ from render.addons import coredns
 from render.static_pods import PKI
 from settings import Ssh
 from settings.fields import Tree
+from settings.rules import promises
 
 SECTIONS = {
     "apiServer": "kube-apiserver",
@@ -37,6 +38,10 @@ _KUBEADMS_OWN = {
     },
 }
 _KUBEADMS_VALUES = {"etcd": {"snapshot-count": "10000"}}
+# What kubeadm names since 1.34 where its user names none, and what it comes to: /var/run is a link to /run.
+_CONTAINERDS_SOCKETS = {f"unix://{folder}/containerd/containerd.sock" for folder in ("/run", "/var/run")}
+# What no node has a setting of its own for: the stack's, and what it was registered with once.
+_STACKS_KUBELET = {*(path[0] for path in promises.KUBELET), "registerWithTaints"}
 # Fields of kube-proxy's whose zero is a setting: where nobody has set them, kubeadm writes null.
 _ZERO_COUNTS = {
     *("maxPerCore", "min", "tcpEstablishedTimeout", "tcpCloseWaitTimeout"),
@@ -97,16 +102,31 @@ def network(cluster: Cluster) -> Tree:
 
 
 def kept(cluster: Cluster) -> list[str]:
-    """The add-ons that are not kubeadm's own any more: a CoreDNS with a Corefile of its user's, or no kube-proxy."""
+    """The add-ons that are not kubeadm's own any more: a CoreDNS that its user has changed, or no kube-proxy.
+
+    Who lets the pod network do kube-proxy's work may have taken away its pods alone: its ConfigMap says nothing then.
+    """
     domain = network(cluster)["domain"]
     usual = coredns.COREFILE.format(domain=domain, metrics_port=coredns.METRICS_PORT)
-    own_dns = cluster.corefile.split() != usual.split()
-    return [*(["coredns"] if own_dns else []), *([] if cluster.kube_proxy else ["kube-proxy"])]
+    own_dns = cluster.corefile.split() != usual.split() or _is_of_another_size(cluster.coredns)
+    has_proxy = bool(cluster.kube_proxy) and "kube-proxy" in cluster.daemon_sets
+    return [*(["coredns"] if own_dns else []), *([] if has_proxy else ["kube-proxy"])]
+
+
+def _is_of_another_size(deployment: Tree) -> bool:
+    """Whether somebody, or an autoscaler, has fitted CoreDNS to the cluster, as kubeadm's upgrades leave it."""
+    if not deployment:
+        return False
+    spec = deployment["spec"]
+    resources = [container.get("resources") for container in spec["template"]["spec"]["containers"]]
+    return bool(spec.get("replicas") != coredns.REPLICAS or resources != [coredns.RESOURCES])
 
 
 def kubelet_config(cluster: Cluster, tree: Tree) -> Tree:
     """The fields of a KubeletConfiguration that somebody has chosen."""
-    return _chosen(tree, _kubeadms_kubelet(cluster), _blank)
+    socket = tree.get("containerRuntimeEndpoint")
+    usual = {"containerRuntimeEndpoint": socket} if socket in _CONTAINERDS_SOCKETS else {}
+    return _chosen(tree, _kubeadms_kubelet(cluster) | usual, _blank)
 
 
 def _cluster(cluster: Cluster, usual: Mapping[str, Mapping[str, str]]) -> Tree:
@@ -135,11 +155,25 @@ def _own_flags(program: str, given: Mapping[str, str], usual: Mapping[str, str])
 def _host(cluster: Cluster, node: Node, ssh: Ssh) -> Tree:
     roles = ["master", *([] if node.tainted else ["worker"])] if node.master else ["worker"]
     host: Tree = {"address": node.address, "roles": roles}
+    own = _kubelet_of_its_own(cluster, node)
+    host |= {"kubelet": {"config": own}} if own else {}
     if node == cluster.node:
-        own = _chosen(kubelet_config(cluster, cluster.kubelet), cluster.kubelet_of_all, _blank)
-        host |= {"kubelet": {"config": own}} if own else {}
         host |= {"ssh": {"host": ssh.host}} if ssh.host != node.address else {}
     return host
+
+
+def _kubelet_of_its_own(cluster: Cluster, node: Node) -> Tree:
+    """What a node's kubelet has beyond the cluster's: the read master's by its file, others' by what they say.
+
+    That has every default in it, as what the master's own kubelet says has. What a stack sets by itself is left out.
+    """
+    if node == cluster.node:
+        return _chosen(kubelet_config(cluster, cluster.kubelet), cluster.kubelet_of_all, _blank)
+    here, there = cluster.running.get(cluster.node.name), cluster.running.get(node.name)
+    if here is None or there is None:
+        return {}
+    own = _chosen(_chosen(there, here, _blank), cluster.kubelet_of_all, _blank)
+    return {name: value for name, value in own.items() if name not in _STACKS_KUBELET}
 
 
 def _adopted(cluster: Cluster) -> Tree:
@@ -195,11 +229,11 @@ def _kubeadms_kubelet(cluster: Cluster) -> Tree:
         "cgroupDriver": "systemd",
         "clusterDNS": [str(service[10])],
         "clusterDomain": section["domain"],
-        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "healthzBindAddress": "127.0.0.1",
         "healthzPort": 10248,
         "logging": _BLANK_LOGGING,
         "rotateCertificates": True,
+        "serverTLSBootstrap": True,  # which kubeadm leaves to its users, and a stack does
         "staticPodPath": "/etc/kubernetes/manifests",
     }
 

@@ -45,6 +45,7 @@ LIVENESS_PORT = 8080
 READINESS_PORT = 8181
 LABELS = {"k8s-app": "kube-dns"}
 TOLERATED = ("CriticalAddonsOnly", "node-role.kubernetes.io/control-plane")
+RESOURCES = {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}}
 
 COREFILE = """\
 .:53 {{
@@ -172,7 +173,7 @@ def _container(image: str) -> Object:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "args": ["-conf", "/etc/coredns/Corefile"],
-        "resources": {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}},
+        "resources": RESOURCES,
         "ports": [
             {"name": "dns", "containerPort": DNS_PORT, "protocol": "UDP"},
             {"name": "dns-tcp", "containerPort": DNS_PORT, "protocol": "TCP"},

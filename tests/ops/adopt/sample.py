@@ -25,6 +25,17 @@ MASTER, WORKER = "192.0.2.11", "192.0.2.21"
 PRINTED = Path(__file__).with_name("kubeadm-init.txt").read_text()
 MANIFESTS = "/etc/kubernetes/manifests"
 
+COREDNS = {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}}  # as kubeadm sizes it
+# What both kubelets say of themselves, in short.
+RUNNING = {
+    "kind": "KubeletConfiguration",
+    "staticPodPath": "/etc/kubernetes/manifests",
+    "maxPods": 150,
+    "evictionHard": {"memory.available": "100Mi", "nodefs.available": "10%"},
+    "cpuManagerPolicy": "none",
+    "rotateCertificates": True,
+}
+
 Change = Callable[[dict[str, str], dict[str, Any]], None]
 
 
@@ -73,9 +84,12 @@ def _answers(printed: str) -> dict[str, Any]:
         "clock": str(int(now)),
         "free-kilobytes": "10000000",
         "kubelet-certificate": pem.issued("system:node:shaolin").text,
+        **{f"kubelet/{name}": {"kubeletconfig": dict(RUNNING)} for name in ("shaolin", "huashan")},
         "version": {"gitVersion": "v1.36.3"},
         "nodes": {"items": [node("shaolin", MASTER, True), node("huashan", WORKER, False)]},
         "config-maps": {"items": list(dry_run.config_maps(printed).values())},
+        "coredns": {"spec": {"replicas": 2, "template": {"spec": {"containers": [{"resources": COREDNS}]}}}},
+        "control-plane": {"items": []},
         "daemon-sets": {"items": [{"metadata": {"name": name}} for name in ("kube-proxy", "kube-flannel-ds")]},
         "node-leases": {"items": [lease]},
         "etcd-members": {"members": [{"ID": "1", "name": "shaolin", "peerURLs": [f"https://{MASTER}:2380"]}]},

@@ -94,6 +94,39 @@ def test_what_one_node_has_beyond_the_cluster_stays_its_own() -> None:
     assert "resolvConf" not in found["cluster"]["kubelet"]["config"]
 
 
+def test_what_a_worker_has_beyond_the_cluster_stays_its_own() -> None:
+    """Only the master's was looked at: a worker lost what was reserved there, and without its CPUs' policy it ended."""
+
+    def own(_files: dict[str, str], answers: dict[str, Any]) -> None:
+        answers["kubelet/huashan"]["kubeletconfig"] |= {
+            "cpuManagerPolicy": "static",
+            "maxPods": 250,
+            "systemReserved": {"cpu": "500m"},
+            "evictionHard": {"memory.available": "500Mi"},
+            "registerWithTaints": [{"key": "gpu", "effect": "NoSchedule"}],
+            "tlsCertFile": "/var/lib/kubelet/pki/kubelet.crt",
+        }
+
+    assert sections(sample.read(own))["hosts"]["huashan"]["kubelet"] == {
+        "config": {
+            "maxPods": 250,
+            "evictionHard": {"memory.available": "500Mi"},
+            "cpuManagerPolicy": "static",
+            "systemReserved": {"cpu": "500m"},
+        }
+    }
+
+
+def test_a_worker_that_is_like_the_cluster_has_nothing_of_its_own_beside_a_master_that_is_not() -> None:
+    def master(files: dict[str, str], answers: dict[str, Any]) -> None:
+        files["/var/lib/kubelet/config.yaml"] = files["/var/lib/kubelet/config.yaml"].replace("150", "50")
+        answers["kubelet/shaolin"]["kubeletconfig"]["maxPods"] = 50
+
+    hosts = sections(sample.read(master))["hosts"]
+    assert hosts["shaolin"]["kubelet"] == {"config": {"maxPods": 50}}
+    assert "kubelet" not in hosts["huashan"]
+
+
 def test_a_corefile_that_somebody_has_changed_stays_theirs() -> None:
     def changed(_files: dict[str, str], answers: dict[str, Any]) -> None:
         maps = {item["metadata"]["name"]: item for item in answers["config-maps"]["items"]}
@@ -101,6 +134,56 @@ def test_a_corefile_that_somebody_has_changed_stays_theirs() -> None:
 
     assert sections(sample.read())["adopted"]["keeps"] == []
     assert sections(sample.read(changed))["adopted"]["keeps"] == ["coredns"]
+
+
+@pytest.mark.parametrize("size", ["replicas", "resources"])
+def test_a_coredns_that_was_fitted_to_its_cluster_stays_theirs(size: str) -> None:
+    """Its Corefile was kubeadm's own, and ten replicas became two, the autoscaler's number included."""
+
+    def fitted(_files: dict[str, str], answers: dict[str, Any]) -> None:
+        spec = answers["coredns"]["spec"]
+        if size == "replicas":
+            spec["replicas"] = 10
+        else:
+            spec["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "1Gi"}}
+
+    assert sections(sample.read(fitted))["adopted"]["keeps"] == ["coredns"]
+
+
+def test_a_kube_proxy_whose_pods_were_taken_away_does_not_come_back() -> None:
+    """As the instructions of kube-router have it: its ConfigMap stays, and the network does its work."""
+
+    def replaced(_files: dict[str, str], answers: dict[str, Any]) -> None:
+        answers["daemon-sets"]["items"] = [{"metadata": {"name": "kube-router"}}]
+
+    assert sections(sample.read(replaced))["adopted"]["keeps"] == ["kube-proxy"]
+
+
+@pytest.mark.parametrize(
+    "socket", ["unix:///run/containerd/containerd.sock", "unix:///var/run/containerd/containerd.sock"]
+)
+def test_the_socket_that_kubeadm_names_by_itself_is_no_setting(socket: str) -> None:
+    """Since 1.34 it writes the second into each node's file: the preview of every such cluster was refused for it."""
+    path = "/var/lib/kubelet/config.yaml"
+
+    def named(files: dict[str, str], _answers: dict[str, Any]) -> None:
+        assert "unix:///run/containerd/containerd.sock" in files[path]
+        files[path] = files[path].replace("unix:///run/containerd/containerd.sock", socket)
+
+    assert "kubelet" not in sections(sample.read(named))["hosts"]["shaolin"]
+
+
+def test_what_the_stack_does_itself_is_no_setting_of_the_clusters() -> None:
+    """Serving certificates that the cluster signs were refused, where a stack has nothing else."""
+
+    def signed(files: dict[str, str], answers: dict[str, Any]) -> None:
+        files["/var/lib/kubelet/config.yaml"] += "serverTLSBootstrap: true\n"
+        maps = {item["metadata"]["name"]: item for item in answers["config-maps"]["items"]}
+        maps["kubelet-config"]["data"]["kubelet"] += "serverTLSBootstrap: true\n"
+
+    found = sections(sample.read(signed))
+    assert found["cluster"]["kubelet"] == {"config": {"maxPods": 150}}
+    assert "kubelet" not in found["hosts"]["shaolin"]
 
 
 def test_a_load_balancer_that_clients_use_already_keeps_its_address() -> None:
