@@ -18,7 +18,6 @@ from ops.adopt.obstacles import Case
 from ops.stacks import StackError
 from releases import ReleaseError, read_release
 from settings import Ssh, known_hosts
-from settings.merge import merged
 from settings.secret_keys import AUTHORITY_KEYS
 
 console = Console(highlight=False)
@@ -55,7 +54,8 @@ def command(
         file = read_release(release) if release else nearest.release(found.version)
         path = stack_file.path_of(stack)
         usual = plan.usual(found, ssh, file)
-        sections = merged(values.of(found, usual, ssh, known, file.name), stack_file.sections(path))
+        told = values.of(found, usual, ssh, known, file.name)
+        sections = obstacles.with_written(told, stack_file.sections(path))
         drawn = plan.sketch(sections, ssh, file)
         in_the_way = obstacles.of(Case(found, sections, drawn.release, usual, (asked, read)))
         _show("will change", list(plan.changes(found, drawn, sections["adopted"]["keeps"])))

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ops.adopt.cluster import AUTHORITIES, KEYS, Cluster
+from ops.adopt.cluster import ACCOUNTS, AUTHORITIES, KEYS, Cluster
 from ops.adopt.manifest import PROGRAMS, edits, flags, repeated
 from releases import Release
 from render.static_pods import PKI
 from settings import draft, rules
+from settings.errors import Fault, key
 from settings.fields import Tree
+from settings.merge import merged
 from settings.rules import promises
 
 OLDEST = (1, 33)
@@ -27,6 +29,16 @@ SNAPSHOTS = 3  # one beside the data, and room for what comes meanwhile
 _DECIDED = {
     "kube-apiserver": ("secure-port", "service-account-issuer", "etcd-prefix"),
     "etcd": ("data-dir", "wal-dir"),
+}
+_OF_EACH_MASTER = {
+    *("advertise-address", "etcd-servers", "name", "advertise-client-urls", "listen-client-urls", "listen-peer-urls"),
+    *("initial-advertise-peer-urls", "initial-cluster", "initial-cluster-state"),
+}
+_FOLDERS = ("sysconfig", "default")  # where Red Hat's and Debian's packages of the kubelet read its user's flags
+# What has to be done before a flag can go.
+_BEFORE = {
+    "encryption-provider-config": "write everything that it encrypts anew with `identity: {}` as its first provider "
+    "(kubernetes.io: decrypt all data), as nothing can read that without it, and then ",
 }
 # Flags of the kubelet that kubeadm writes, or that nodes keep by themselves once registered.
 _KUBELET_FLAGS = {
@@ -59,6 +71,15 @@ def _keys_are_here(case: Case) -> Iterator[str]:
         if path not in case.cluster.files:
             remedy = "copy it there for as long as the cluster grows (an external CA signs nothing by itself)"
             yield f"{path}: the key of {name} is not on this host; {remedy}"
+
+
+def _keys_are_one_each(case: Case) -> Iterator[str]:
+    """A stack begins with one of each: whoever lives by another would be trusted no more."""
+    for path, what in {**dict.fromkeys(AUTHORITIES.values(), "CERTIFICATE"), ACCOUNTS: "PUBLIC KEY"}.items():
+        count = case.cluster.files.get(path, "").count(f"{what}-----") // 2
+        if count > 1:
+            remedy = "end its rotation first: take out what nobody lives by any more, on every master"
+            yield f"{path}: holds {count} of them, and a stack takes one over; {remedy}"
 
 
 def _certificates_are_in_force(case: Case) -> Iterator[str]:
@@ -162,7 +183,20 @@ def _flags_can_be_carried(program: str, given: Mapping[str, str], usual: Mapping
             yield f"{program}: --{name}={value}: cannot be another than {usual.get(name, 'none')}; change it first"
         elif promises.names_file(name, value) and usual.get(name) != value:
             what = f"{program}: --{name}={value}: names a file of this host, which nothing puts on others"
-            yield f"{what}; take the flag out first"
+            yield f"{what}; {_BEFORE.get(name, '')}take the flag out first"
+
+
+def _masters_are_alike(case: Case) -> Iterator[str]:
+    """One master's manifests are read, and every master gets what they say."""
+    here = case.cluster.node.name
+    for (node, program), pod in case.cluster.pods_of_all.items():
+        if node == here or program not in PROGRAMS:
+            continue
+        theirs, ours = flags(pod), flags(case.cluster.pods[program])
+        for name in sorted({*theirs, *ours} - _OF_EACH_MASTER):
+            if theirs.get(name) != ours.get(name):
+                what = f"{node}: {program}: --{name} is {theirs.get(name, 'not given')}"
+                yield f"{what}, and {here} has {ours.get(name, 'none')}; give both the same in their manifests"
 
 
 def _kubelet_flags_can_be_carried(case: Case) -> Iterator[str]:
@@ -172,9 +206,14 @@ def _kubelet_flags_can_be_carried(case: Case) -> Iterator[str]:
         if name not in _KUBELET_FLAGS:
             remedy = "move it into KUBELET_EXTRA_ARGS in /etc/default/kubelet, which is kept"
             yield f"kubelet: --{name}={value}: stands in kubeadm-flags.env, which is read no more; {remedy}"
-    if case.cluster.files.get("/etc/sysconfig/kubelet", "").partition("KUBELET_EXTRA_ARGS=")[2].strip("\n \"'"):
-        what = "kubelet: its flags stand in /etc/sysconfig/kubelet, which is read no more"
-        yield f"{what}; move them to /etc/default/kubelet"
+    theirs, kept = (_extra_arguments(case.cluster.files.get(f"/etc/{folder}/kubelet", "")) for folder in _FOLDERS)
+    if theirs not in ("", kept):
+        what = f"kubelet: its flags ({theirs}) stand in /etc/sysconfig/kubelet, which is read no more"
+        yield f"{what}; copy that file to /etc/default/kubelet, which is kept"
+
+
+def _extra_arguments(text: str) -> str:
+    return text.partition("KUBELET_EXTRA_ARGS=")[2].partition("\n")[0].strip(" \"'")
 
 
 def _settings_take_it(case: Case) -> Iterator[str]:
@@ -182,13 +221,44 @@ def _settings_take_it(case: Case) -> Iterator[str]:
 
     A file that a flag names has been told of already.
     """
-    read = draft.read(case.sections)
-    theirs = [fault for fault in [*read.faults, *rules.refused(read)] if fault.key.startswith("evenkeel:cluster.")]
+    theirs = [
+        fault for fault in refused(case.sections) if fault.key.startswith("evenkeel:cluster.") or _is_tuned(fault)
+    ]
     yield from dict.fromkeys(str(fault) for fault in theirs if fault.what != promises.OUT_OF_SIGHT)
+
+
+def refused(sections: Tree) -> list[Fault]:
+    """What the stack's own rules have against these sections."""
+    read = draft.read(sections)
+    return [*read.faults, *rules.refused(read)]
+
+
+def _is_tuned(fault: Fault) -> bool:
+    """Whether it is about a setting that a stack can do without: a flag, or a field of a program's configuration."""
+    return ".extraArgs." in fault.key or ".config." in fault.key
+
+
+def with_written(told: Tree, written: Tree) -> Tree:
+    """What a look tells, under what the stack's file says already.
+
+    A flag or field that the stack refuses is told by the first look alone: the user takes it out of the file.
+    """
+    if draft.ADOPTED in written:
+        told = _without({fault.key for fault in refused(told) if _is_tuned(fault)}, (), told)
+    return merged(told, written)
+
+
+def _without(keys: set[str], place: tuple[str, ...], tree: Tree) -> Tree:
+    left = {name: value for name, value in tree.items() if key(*place, name) not in keys}
+    return {
+        name: _without(keys, (*place, name), value) if isinstance(value, dict) else value
+        for name, value in left.items()
+    }
 
 
 RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     _keys_are_here,
+    _keys_are_one_each,
     _certificates_are_in_force,
     _versions_fit,
     _etcd_is_well,
@@ -196,6 +266,7 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     _clocks_agree,
     _disk_takes_a_snapshot,
     _manifests_can_be_carried,
+    _masters_are_alike,
     _kubelet_flags_can_be_carried,
     _settings_take_it,
 )

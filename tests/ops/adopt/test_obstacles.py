@@ -1,20 +1,25 @@
 """What is refused before anything changes, and that each refusal says what to do."""
 
+import copy
 from typing import Any
 
 import pytest
+import yaml
 
 from ops.adopt import nearest
 from ops.adopt.cluster import KEYS
 from ops.adopt.look import LookError
+from ops.adopt.manifest import PROGRAMS
+from ops.adopt.obstacles import with_written
 from render.static_pods import PKI
 from tests.ops.adopt import sample
-from tests.ops.adopt.drawn import changes, in_the_way
+from tests.ops.adopt.drawn import changes, in_the_way, sections
 from tests.settings import pem
 
 Files = dict[str, str]
 Answers = dict[str, Any]
 APISERVER = f"{sample.MANIFESTS}/kube-apiserver.yaml"
+PUBLIC = "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n"
 FIRST_FLAG = "    - --advertise-address=192.0.2.11\n"
 
 
@@ -172,6 +177,33 @@ def test_a_flag_that_names_a_file_of_the_host_is_refused(path: str) -> None:
     assert "names a file of this host" in one(with_flag(f"--audit-policy-file={path}"))
 
 
+def test_what_encrypts_is_not_taken_out_before_everything_is_decrypted() -> None:
+    """The remedy was to take the flag out, after which the apiserver reads no secret any more."""
+    said = one(with_flag("--encryption-provider-config=/etc/kubernetes/pki/encryption.yaml"))
+    assert "write everything that it encrypts anew with `identity: {}` as its first provider" in said
+
+
+@pytest.mark.parametrize("path", [f"{PKI}/ca.crt", f"{PKI}/front-proxy-ca.crt", f"{PKI}/etcd/ca.crt", f"{PKI}/sa.pub"])
+def test_a_rotation_that_has_not_ended_is_refused(path: str) -> None:
+    """A stack took the first alone: tokens and clients of the other were refused from the old master's turn on."""
+    other = pem.issued("other").text if path.endswith(".crt") else f"{PUBLIC.format('ours')}{PUBLIC.format('other')}"
+
+    def rotating(files: Files, _answers: Answers) -> None:
+        files[path] = files.get(path, "") + other
+
+    assert f"{path}: holds 2 of them" in one(rotating)
+
+
+def test_what_its_owner_keeps_beside_kubeadms_certificates_is_not_looked_at() -> None:
+    """A copy from before a renewal was refused as having ended, and a file of another form ended in a traceback."""
+
+    def kept(files: Files, _answers: Answers) -> None:
+        files[f"{PKI}/before/apiserver.crt"] = pem.issued("kube-apiserver", days=(-400, -35)).text
+        files[f"{PKI}/company.crt"] = "no PEM"
+
+    assert in_the_way(sample.read(kept)) == []
+
+
 def test_a_value_that_only_looks_like_a_path_is_carried() -> None:
     found = sample.read(with_flag("--cors-allowed-origins=//example.com(:|$)"))
     assert in_the_way(found) == []
@@ -185,6 +217,46 @@ def test_a_flag_given_twice_is_refused() -> None:
 
 def test_a_flag_that_breaks_a_promise_is_refused_by_the_stacks_own_rule() -> None:
     assert "evenkeel:cluster.apiServer.extraArgs.anonymous-auth" in one(with_flag("--anonymous-auth=false"))
+
+
+def test_what_a_user_took_out_of_the_file_as_the_stack_refuses_it_stays_out() -> None:
+    """The next look put it back and refused it again, and only an edit of the one apiserver's manifest helped."""
+    cluster = sample.read(with_flag("--anonymous-auth=false"))
+    first = sections(cluster)
+    assert first["cluster"]["apiServer"]["extraArgs"]["anonymous-auth"] == "false"
+    assert with_written(first, {}) == first
+    assert with_written(first, first) == first, "what is in the file still stays"
+    written = copy.deepcopy(first)
+    del written["cluster"]["apiServer"]["extraArgs"]["anonymous-auth"]
+    assert with_written(first, written) == written
+
+
+def test_a_field_of_one_nodes_kubelet_that_breaks_a_promise_is_refused_before_secrets_are_set() -> None:
+    def port(files: Files, _answers: Answers) -> None:
+        path = "/var/lib/kubelet/config.yaml"
+        files[path] = files[path].replace("healthzPort: 10248", "healthzPort: 10348")
+
+    assert "evenkeel:hosts.shaolin.kubelet.config.healthzPort: 10348" in one(port)
+
+
+def test_masters_that_differ_are_refused_as_only_one_was_read() -> None:
+    """What only another master's manifests said was gone after its turn."""
+
+    def second(files: Files, answers: Answers) -> None:
+        answers["nodes"]["items"].append(sample.node("wudang", "192.0.2.12", True))
+        answers["etcd-members"]["members"].append({"ID": "2", "name": "wudang"})
+        for program in PROGRAMS:
+            pod = yaml.safe_load(files[f"{sample.MANIFESTS}/{program}.yaml"].replace(sample.MASTER, "192.0.2.12"))
+            pod["spec"]["nodeName"] = "wudang"
+            answers["control-plane"]["items"].append(pod)
+
+    def another(files: Files, answers: Answers) -> None:
+        second(files, answers)
+        command = answers["control-plane"]["items"][1]["spec"]["containers"][0]["command"]
+        command += ["--max-requests-inflight=800"]
+
+    assert in_the_way(sample.read(second)) == []
+    assert "wudang: kube-apiserver: --max-requests-inflight is 800, and shaolin has none; give both" in one(another)
 
 
 def test_an_issuer_of_tokens_that_is_another_cannot_be_lost_by_taking_it_out_of_the_file() -> None:
@@ -204,12 +276,34 @@ def test_flags_of_the_kubelet_that_nothing_reads_afterwards_are_refused() -> Non
     assert "kubelet: --v=4" in one(flagged)
 
 
+def test_flags_where_red_hats_package_reads_them_are_refused_until_they_are_where_a_stack_reads_them() -> None:
+    def flagged(files: Files, _answers: Answers) -> None:
+        files["/etc/sysconfig/kubelet"] = 'KUBELET_EXTRA_ARGS="--root-dir=/data/kubelet"\n'
+
+    def copied(files: Files, answers: Answers) -> None:
+        flagged(files, answers)
+        files["/etc/default/kubelet"] = files["/etc/sysconfig/kubelet"]
+
+    assert "kubelet: its flags (--root-dir=/data/kubelet) stand in /etc/sysconfig/kubelet" in one(flagged)
+    assert in_the_way(sample.read(copied)) == []
+
+
 def test_a_host_that_is_no_kubeadm_master_is_refused() -> None:
     def bare(files: Files, _answers: Answers) -> None:
         del files[APISERVER]
 
     with pytest.raises(LookError, match="name a host that kubeadm made a master"):
         sample.read(bare)
+
+
+def test_a_kubelet_that_does_not_say_what_it_runs_with_is_named() -> None:
+    def silent(_files: Files, answers: Answers) -> None:
+        del answers["kubelet/huashan"]
+
+    assert "huashan: its kubelet has the cluster's settings and no others: it did not say what it runs with" in changes(
+        sample.read(silent)
+    )
+    assert not any("did not say" in line for line in changes(sample.read()))
 
 
 def test_what_changes_is_told_flag_by_flag() -> None:
