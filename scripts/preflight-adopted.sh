@@ -91,9 +91,12 @@ former_value() {
     printf '%s\n' "$former" | sed -n "s/^ *$1 = \[\{0,1\}[\"']\([^\"'][^\"']*\)[\"'].*/\1/p" | head -n 1
 }
 
-# network_plugins FOLDER: those that the pod network's settings name.
+# What the release's cni-plugins bring to every node.
+BROUGHT='bandwidth|bridge|dhcp|dummy|firewall|host-device|host-local|ipvlan|loopback|macvlan|portmap|ptp|sbr|static|tap|tuning|vlan|vrf'
+
+# network_plugins FOLDER: those that the pod network's settings name, and that only the pod network brings.
 network_plugins() {
-    grep -hso '"type" *: *"[a-zA-Z0-9_-]*"' "$EVENKEEL_ROOT$1"/*.conf* | cut -d '"' -f 4 | sort -u
+    grep -hso '"type" *: *"[a-zA-Z0-9_-]*"' "$EVENKEEL_ROOT$1"/*.conf* | cut -d '"' -f 4 | sort -u | grep -vxE "$BROUGHT"
 }
 
 # Debian's own containerd looks for plugins where no pod network puts them unless it is told to.

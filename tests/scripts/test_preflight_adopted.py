@@ -165,7 +165,8 @@ def test_plugins_that_lie_where_debians_containerd_looks_are_not_lost(bench: Ben
     bench.host.stub("containerd", f"cat <<'END'\n  [plugins.x.cni]\n    {line}\n    conf_dir = '/etc/cni/net.d'\nEND")
     plugins = '{"plugins": [{"type": "calico"}, {"type":"portmap", "capabilities": {}}]}\n'
     bench.host.file("etc/cni/net.d/10-calico.conflist", plugins)
-    bench.host.file("usr/lib/cni/calico", "")
+    for name in ("calico", "portmap"):  # the second is in every node's folder once it is prepared
+        bench.host.file(f"usr/lib/cni/{name}", "")
     (line,) = said(bench)
     assert "its containerd finds the network plugin calico in /usr/lib/cni, and a stack's in /opt/cni/bin alone" in line
     bench.host.file("opt/cni/bin/calico", "")
