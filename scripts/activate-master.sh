@@ -152,7 +152,8 @@ etcd_end() {
 etcd_gate() {
     await_healthy etcd "$POD_SECONDS" etcd_healthy
     etcd_promote
-    [ -f "$EVENKEEL_STATE/applied/etcd" ] || etcd_tell_address
+    # A founder is where it has just been founded.
+    [ -f "$EVENKEEL_STATE/applied/etcd" ] || [ -f "$ETCD_TICKET" ] || etcd_tell_address
     rm -f "$ETCD_TICKET"
     applied etcd $ETCD_PARTS
 }
