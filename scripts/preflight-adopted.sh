@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # What a node of an adopted cluster has of its own that nothing reads any more once it had its turn: flags of its kubelet
 # and settings of its containerd. `python -m ops adopt` looks at one master alone; here each node says it for itself.
-# Does not own which settings of a kubelet's file a node has: the API tells those. Nor who calls this: preflight.sh, whose text follows this one, and whose `problem` tells.
+# Does not own which settings of a kubelet's file a node has: the API tells those. Nor who calls this: preflight.sh, whose
+# text follows this one, and whose `problem` tells.
 #
 #   RUNTIMES    the names that the stack's containerd knows its runtimes by, one a word
 
