@@ -9,7 +9,7 @@ KUBERNETES_CA=/etc/kubernetes/pki/ca.crt
 
 # kubelet_vouched client|server: its certificate is in force, and of the authority that issues: the first that is trusted.
 kubelet_vouched() {
-    openssl x509 -in "$KUBERNETES_CA" | openssl verify -CAfile /dev/stdin "$KUBELET_PKI/kubelet-$1-current.pem" >/dev/null 2>&1
+    openssl x509 -in "$KUBERNETES_CA" | openssl verify -partial_chain -CAfile /dev/stdin "$KUBELET_PKI/kubelet-$1-current.pem" >/dev/null 2>&1
 }
 
 # Its certificate is of this node's name: the machine may have been a node under another one.

@@ -31,12 +31,16 @@ def shell(folder: Path, lines: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("authority", ["kubernetes", "a company's root"])
 @pytest.mark.parametrize(("days", "done"), [(-1, "install restart"), (1, "keep")], ids=["ended", "in force"])
 def test_a_kubelet_whose_certificate_has_ended_gets_another_though_nothing_has_changed(
-    tmp_path: Path, days: float, done: str
+    tmp_path: Path, days: float, done: str, authority: str
 ) -> None:
-    """A host had been off for months: "the node is not in the API after 120 s", whatever word `repair` had."""
-    (tmp_path / "ca.crt").write_text(certificate(days=100))
+    """A host had been off for months: "the node is not in the API after 120 s", whatever word `repair` had.
+
+    The cluster's authority may have its certificate from another one.
+    """
+    (tmp_path / "ca.crt").write_text(certificate(days=100, by=authority, authority=True))
     (tmp_path / "kubelet-client-current.pem").write_text(certificate(days, of="system:node:huashan"))
     places = f"KUBELET_PKI={tmp_path} KUBERNETES_CA={tmp_path}/ca.crt\n"
     assert shell(tmp_path, f"{NOTHING_CHANGED}{places}kubelet_start").split() == done.split()
