@@ -118,8 +118,8 @@ retire_node() {
     stop containerd
     end_shims
     remove_network
-    awk '$2 ~ "^/(var/lib/kubelet/|run/containerd|run/netns/cni)" { print $2 }' "$EVENKEEL_ROOT/proc/mounts" | sort -r |
-        while read -r node_mount; do umount -l "$node_mount"; done
+    awk '$2 ~ "^/(var/lib/kubelet(/|$)|run/containerd|run/netns/cni)" { print $2 }' "$EVENKEEL_ROOT/proc/mounts" | sort -r |
+        while read -r node_mount; do is_kubelets_disk "$node_mount" || umount -l "$node_mount"; done
     for node_group in $NODE_PROGRAMS; do remove_programs "$node_group"; done
     remove "$EVENKEEL_ROOT/var/lib/kubelet" "$EVENKEEL_ROOT/var/lib/containerd"
     rm -rf "$EVENKEEL_ROOT/run/containerd" "$EVENKEEL_ROOT/var/lib/cni" "$EVENKEEL_ROOT/run/flannel" "$EVENKEEL_ROOT/etc/cni/net.d" \
@@ -129,6 +129,11 @@ retire_node() {
     # shellcheck disable=SC2086 # lists are words
     drop $NODE_PARTS
     systemctl daemon-reload
+}
+
+# A disk is emptied and stays. Where mounts are not shared, the kubelet mounts its folder on itself, which goes.
+is_kubelets_disk() {
+    [ "$1" = /var/lib/kubelet ] && [ "$(stat -c %d "$1")" != "$(stat -c %d "$1/..")" ]
 }
 
 # Containers outlive their runtime's end, so they are ended first.
