@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
-from lab import hosts
-from tests.lab.program import Program
-from tests.lab.trial import ETCDCTL, Trial, on_spares
+from lab import hosts, ssh
+from tests.lab.program import Program, spares
+from tests.lab.trial import ETCDCTL, Trial, fresh, on_spares
 from tests.waiting import eventually
 
 NAME = "return"
 MASTERS = ("spare9", "spare10", "spare11")
-BALANCER, ELSEWHERE = "spare12", "bench4"
-MOVED = MASTERS[1]
-AWAY = MASTERS[2]
+BALANCER, ELSEWHERE, INSTEAD = "spare12", "bench4", "spare13"
+MOVED, AWAY = MASTERS[1:]
 LOAD_BALANCER: dict[str, Any] = {"address": hosts.ADDRESSES[BALANCER], "vip": None, "extraSans": []}
 MEBIBYTE = 1 << 20
 FULL, LARGER = 16 * MEBIBYTE, 256 * MEBIBYTE
@@ -30,13 +29,20 @@ def quota(size: int) -> dict[str, Any]:
     return {"cluster": {"etcd": {"extraArgs": {"quota-backend-bytes": str(size)}}}}
 
 
+AT_ITS_NEW_ADDRESS = {MOVED: {"address": hosts.ADDRESSES[ELSEWHERE], "ssh": {"host": hosts.ADDRESSES[MOVED]}}}
+AFTERWARDS = {**quota(LARGER), "hosts": AT_ITS_NEW_ADDRESS}
+
+
 @pytest.fixture(scope="module")
 def trial() -> Iterator[Trial]:
     """Three masters whose etcd has little space."""
     roles = {**{name: ["master"] for name in MASTERS}, BALANCER: ["lb"]}
     with on_spares(NAME, roles, {"loadBalancer": LOAD_BALANCER}) as made:
         made.program.up(quota(FULL)).ok()
-        yield made
+        try:
+            yield made
+        finally:
+            hosts.destroy(INSTEAD)
 
 
 def alarms(trial: Trial) -> list[int]:
@@ -62,29 +68,33 @@ def test_a_larger_quota_comes_to_an_etcd_that_is_out_of_space(trial: Trial) -> N
 def test_a_master_whose_address_changes_stays_the_member_that_it_was(trial: Trial) -> None:
     """The others knew it by the old address, and the end of the ``up`` removed it as nobody's."""
     before = {member["name"]: member["ID"] for member in trial.etcd(MASTERS[0], "member list")["members"]}
-    address = hosts.ADDRESSES[ELSEWHERE]
-    hosts.run(MOVED, f"ip address add {address}/24 dev eth0", check=True)
-    moved = {"hosts": {MOVED: {"address": address, "ssh": {"host": hosts.ADDRESSES[MOVED]}}}}
-    trial.program.up(quota(LARGER) | moved).ok()
+    old, new = hosts.ADDRESSES[MOVED], hosts.ADDRESSES[ELSEWHERE]
+    # What it sends comes from the new one; the old one stays for the lab's SSH.
+    lines = ["sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1", f"ip address add {new}/24 dev eth0"]
+    lines += [f"ip address del {old}/24 dev eth0", f"ip address add {old}/24 dev eth0"]
+    hosts.run(MOVED, " && ".join(lines), check=True)
+    trial.program.up(AFTERWARDS).ok()
     members = trial.etcd(MASTERS[0], "member list")["members"]
     assert {member["name"]: member["ID"] for member in members} == before
-    assert next(member for member in members if member["name"] == MOVED)["peerURLs"] == [f"https://{address}:2380"]
+    assert next(member for member in members if member["name"] == MOVED)["peerURLs"] == [f"https://{new}:2380"]
     eventually(lambda: trial.ready_nodes() == sorted(MASTERS), 60, "every node is ready")
-    trial.program.up(quota(LARGER)).ok()
-    assert trial.voters(MASTERS[0]) == sorted(MASTERS)
 
 
 def test_a_master_that_left_and_comes_back_with_its_data_joins_anew(trial: Trial) -> None:
     """Its etcd ended at each start, and so did each of its turns."""
     hosts.stop(AWAY)
-    kept = {name: host for name, host in trial.program.values["hosts"].items() if name != AWAY}
-    Program(NAME, {**trial.program.values, "hosts": kept}).up(quota(LARGER)).ok()
-    assert trial.voters(MASTERS[0]) == sorted(set(MASTERS) - {AWAY})
+    fresh(INSTEAD)
+    ssh.ensure([INSTEAD])
+    everybody = trial.program.values["hosts"] | spares([INSTEAD], {INSTEAD: ["master"]})
+    without = {name: host for name, host in everybody.items() if name != AWAY}
+    Program(NAME, {**trial.program.values, "hosts": without}).up(AFTERWARDS).ok()
+    assert trial.voters(MASTERS[0]) == sorted({*MASTERS, INSTEAD} - {AWAY})
     hosts.start(AWAY)
-    trial.program.up(quota(LARGER)).ok()
-    assert trial.voters(AWAY) == sorted(MASTERS)
+    again = Program(NAME, {**trial.program.values, "hosts": everybody})
+    again.up(AFTERWARDS).ok()
+    assert trial.voters(AWAY) == sorted({*MASTERS, INSTEAD})
     assert trial.cluster_id(AWAY) == trial.cluster_id(MASTERS[0])
     assert hosts.run(AWAY, "ls -d /var/lib/etcd/removed-*/wal").returncode == 0, "what it held is kept"
     assert trial.kubectl("get", "configmap", "written", "--output=jsonpath={.data.when}") == "before"
-    eventually(lambda: trial.ready_nodes() == sorted(MASTERS), 60, "every node is ready")
-    assert trial.program.steps(quota(LARGER)) == []
+    eventually(lambda: trial.ready_nodes() == sorted({*MASTERS, INSTEAD}), 60, "every node is ready")
+    assert again.steps(AFTERWARDS) == []
