@@ -1,7 +1,8 @@
 #!/bin/sh
 # Undoes what adopt.sh and the joining of others have done to a kubeadm master, for as long as it alone votes: learners
 # are taken out of etcd, and its files are as they were kept. What its preparation brought stays, and nothing uses it; the
-# address at which its etcd member is known to others stays corrected. Does not own the hosts that were to join (retire.sh there), nor the stack.
+# address at which its etcd member is known to others stays corrected. Does not own the hosts that were to join
+# (retire.sh there), nor the stack.
 # Usage: adopt-undo.sh
 set -eu
 umask 077
